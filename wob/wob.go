@@ -54,6 +54,8 @@ type Child struct {
 	Effort   Effort `json:"effort,omitzero"`  // at birth
 	Meta     Raw    `json:"meta,omitempty"`   // at birth
 	Holder   NodeID `json:"holder,omitempty"` // where it was dispatched to: a hint
+
+	extra string // fields of a newer version, kept verbatim
 }
 
 // Failure records one application failure, for the people who must find its cause.
@@ -108,7 +110,7 @@ type WOB struct {
 	Failures   []Failure
 	Stats      Stats
 
-	extra map[string]Raw // fields of a newer version, kept verbatim
+	extra string // fields of a newer version, kept verbatim: see rest
 }
 
 // Incarnation returns the WOB's incarnation.
