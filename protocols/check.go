@@ -38,19 +38,19 @@ func (e *FieldError) Unwrap() error { return e.Err }
 // Bounds of fields, all in elements or bytes. They limit what a hostile body costs after it is
 // decoded; what it costs to decode is limited by Rules.MaxBytes.
 const (
-	maxText        = 1024  // free text for people: reasons, agents
-	maxName        = 128   // names, request ids, node ids
-	maxAddrs       = 16    // multiaddrs of one node
-	maxAddr        = 256   // one multiaddr
-	maxCert        = 8192  // a membership certificate
-	maxCodecs      = 8     // compressions offered
-	maxApps        = 256   // applications one node can run
-	maxSupervisors = 1024  // of one view; equation 1 gives 45 at capacity 100
-	maxEntries     = 16384 // index entries in one message
-	maxPlaces      = 64    // places named in one answer
-	maxAvoid       = 256   // holders to avoid
-	maxWOBs        = 1024  // WOB ids in one message
-	maxCarried     = 4     // WOBs travelling beside one body
+	maxText        = 1024        // free text for people: reasons, agents
+	maxName        = wob.MaxName // names, request ids, node ids
+	maxAddrs       = 16          // multiaddrs of one node
+	maxAddr        = 256         // one multiaddr
+	maxCert        = 8192        // a membership certificate
+	maxCodecs      = 8           // compressions offered
+	maxApps        = 256         // applications one node can run
+	maxSupervisors = 1024        // of one view; equation 1 gives 45 at capacity 100
+	maxEntries     = 16384       // index entries in one message
+	maxPlaces      = 64          // places named in one answer
+	maxAvoid       = 256         // holders to avoid
+	maxWOBs        = 1024        // WOB ids in one message
+	maxCarried     = 4           // WOBs travelling beside one body
 )
 
 // checker collects the first broken bound of a body.
@@ -133,7 +133,7 @@ func (c *checker) cluster(field string, id ClusterID, empty bool) {
 }
 
 func (c *checker) wob(field string, id wob.ID, empty bool) {
-	c.that(field, empty && id == "" || isUUID(string(id)), ErrNotUUID)
+	c.that(field, empty && id == "" || id.Valid(), ErrNotUUID)
 }
 
 func (c *checker) wobs(field string, list []wob.ID, limit int) {
@@ -141,24 +141,6 @@ func (c *checker) wobs(field string, list []wob.ID, limit int) {
 	for _, id := range list[:min(len(list), limit)] {
 		c.wob(field, id, false)
 	}
-}
-
-// isUUID reports whether s is a UUID in lower-case canonical form.
-func isUUID(s string) bool {
-	if len(s) != 36 {
-		return false
-	}
-	for i := range len(s) {
-		switch b := s[i]; {
-		case i == 8 || i == 13 || i == 18 || i == 23:
-			if b != '-' {
-				return false
-			}
-		case (b < '0' || b > '9') && (b < 'a' || b > 'f'):
-			return false
-		}
-	}
-	return true
 }
 
 // incarnation allows an empty holder: of a WOB that nobody holds yet, or of which nothing is known.
@@ -195,7 +177,7 @@ func (c *checker) entry(field string, e *Entry) {
 	c.wob(field+".parent", e.Parent, true)
 	c.text(field+".app", e.App, maxName)
 	c.incarnation(field+".inc", e.Inc)
-	c.that(field+".state", knownState(e.State), ErrUnknownValue)
+	c.that(field+".state", e.State.Valid(), ErrUnknownValue)
 	c.finite(field+".remaining", e.Remaining)
 	c.finite(field+".speed", e.Speed)
 	c.addrs(field+".addrs", e.Addrs)
@@ -209,15 +191,6 @@ func (c *checker) entries(field string, list []Entry) {
 		}
 		c.entry(field+"."+strconv.Itoa(i), &list[i])
 	}
-}
-
-func knownState(s wob.State) bool {
-	switch s {
-	case wob.Created, wob.Running, wob.Suspended, wob.Waiting, wob.Finished, wob.Merged, wob.Lost,
-		wob.Failed, wob.Cancelled:
-		return true
-	}
-	return false
 }
 
 func (c *checker) place(field string, p *WorkAt) {

@@ -7,11 +7,11 @@ import (
 )
 
 // shape is what the strict scan must know of a Go type: the exact names of its fields. A nil shape
-// stands for everything without fields of its own: numbers, texts, and values that a type decodes
-// itself (the application's raw JSON).
+// stands for a value of which nothing is known, such as an unknown field.
 type shape struct {
 	fields map[string]*shape // of a struct; nil for a list or a map
 	elem   *shape            // of a list or a map
+	opaque bool              // the type decodes itself: the application's raw JSON
 }
 
 var unmarshaler = reflect.TypeFor[json.Unmarshaler]()
@@ -19,7 +19,7 @@ var unmarshaler = reflect.TypeFor[json.Unmarshaler]()
 // shapeOf derives the shape of t. The bodies are trees: no type contains itself.
 func shapeOf(t reflect.Type) *shape {
 	if reflect.PointerTo(t).Implements(unmarshaler) {
-		return nil
+		return &shape{opaque: true}
 	}
 	switch t.Kind() {
 	case reflect.Pointer:
