@@ -22,9 +22,7 @@ type Envelope struct {
 	DestAddress   string     `json:"destAddress,omitempty"`
 	Relayed       bool       `json:"relayed,omitempty"` // set by the receiver, when the connection is a circuit
 
-	// Data is the content of the message, JSON. It travels behind the envelope, so that an
-	// envelope can be read and routed without a look at it.
-	Data []byte `json:"-"`
+	Data []byte `json:"-"` // the content, JSON: a section of its own, so that routing never looks at it
 }
 
 var envelopeShape = shapeOf(reflect.TypeFor[Envelope]())

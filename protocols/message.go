@@ -6,6 +6,8 @@
 // The package is pure; the libp2p binding is protocols/stream.
 package protocols
 
+//go:generate go run ./gen
+
 import "github.com/wobcompute/wobcompute/wob"
 
 // Kind names a message type, prefixed by who handles it (paper, section 3.2).
