@@ -35,7 +35,7 @@ race:
 
 # The randomised check of the merge rules S1-S5, at its full number of histories.
 model:
-	$(GO) test -count=1 -v -run Model ./wob
+	$(GO) test -count=1 -v -run '^TestModel$$' ./wob
 
 # Every fuzz target for FUZZTIME each. Go fuzzes one target a run.
 fuzz:

@@ -26,6 +26,8 @@ func TestPurityCatches(t *testing.T) {
 		{"goroutine", "overlay/x.go", `func f() { go f() }`, "goroutine"},
 		{"channel", "overlay/x.go", `type m struct { c chan int }`, "channel"},
 		{"output", "overlay/x.go", `import "fmt"; func f() { fmt.Println() }`, "fmt.Println"},
+		{"excused elsewhere", "protocols/frame.go", `import "github.com/klauspost/compress/zstd"; var w zstd.Encoder`, "imports github.com/klauspost"},
+		{"excused for something else", "protocols/codec.go", `import "sync"; var p sync.Pool`, "imports sync"},
 		{"builtin output", "overlay/x.go", `func f() { println() }`, "println"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -46,6 +48,7 @@ func TestPurityAllows(t *testing.T) {
 		"protocols/gen/x.go":    `import "os"; var e = os.Args`,
 		"protocols/stream/x.go": `import "context"; type c = context.Context`,
 		"node/x.go":             `import "time"; var t = time.Now()`,
+		"protocols/codec.go":    `import "github.com/klauspost/compress/zlib"; var free chan *zlib.Writer`,
 		"workshop/x.go":         `import "time"; var t = time.Now()`,
 	} {
 		require.Empty(t, Purity(source(t, path, "package x\n"+src)), path)
