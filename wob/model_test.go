@@ -67,6 +67,7 @@ func TestModel(t *testing.T) {
 			if *seedFlag != 0 {
 				m := play(v, *seedFlag, true)
 				t.Logf("seed %d\n%s\noutcome: %s", *seedFlag, strings.Join(m.trace, "\n"), m.outcome())
+				require.True(t, m.outcome() == outcomeExact || v.wrong+v.stuck > 0, m.outcome())
 				return
 			}
 			t.Parallel()

@@ -309,7 +309,12 @@ func (m *model) recover(s *WOB, epoch uint64) *living {
 
 func short(id ID) string { return string(id[len(id)-3:]) }
 
-func show(w *WOB) string {
+// shown is a WOB that is put in words only when a history is traced.
+type shown WOB
+
+func show(w *WOB) *shown { return (*shown)(w) }
+
+func (w *shown) String() string {
 	s := fmt.Sprintf("%s@%d.%d%s v%d %s open %s has %s", short(w.ID), w.Epoch, w.Moves, w.Holder, w.Version, w.State, w.Checkpoint, w.Result)
 	for _, c := range w.Children {
 		s += fmt.Sprintf(" [%s %s %s]", short(c.ID), c.Boundary, c.State)
