@@ -1,6 +1,7 @@
 package wob
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -48,6 +49,7 @@ func TestMergeIsOneChange(t *testing.T) {
 
 	before := w.Clone()
 	require.Equal(t, AlreadyMerged, w.Admit(idB))
+	require.Equal(t, "merge, already merged, unknown", fmt.Sprintf("%v, %v, %v", w.Admit(idC), w.Admit(idB), w.Admit(idA)))
 	require.ErrorIs(t, w.MergeChild(idB, Stats{WOBs: 4}), ErrChildMerged, "S3")
 	require.ErrorIs(t, w.MergeChild("0190a8c0-0000-4000-8000-0000000000ff", Stats{}), ErrChildUnknown, "S2")
 	require.Equal(t, before, w)
@@ -56,6 +58,18 @@ func TestMergeIsOneChange(t *testing.T) {
 	require.True(t, w.Complete(true))
 	require.False(t, w.Complete(false), "own part open")
 	require.Empty(t, w.Out())
+}
+
+// Whatever a parent has heard of a child, only merged is complete (S4).
+func TestCompleteWantsEveryChildMerged(t *testing.T) {
+	for _, s := range []State{Created, Running, Suspended, Waiting, Finished, Lost, Failed, Cancelled} {
+		w := parentOf(idB, idC)
+		require.NoError(t, w.MergeChild(idB, Stats{}))
+		w.Lookup(idC).State = s
+		require.False(t, w.Complete(true), s)
+		require.Equal(t, Merge, w.Admit(idC), s)
+	}
+	require.True(t, parentOf().Complete(true))
 }
 
 func TestReclaim(t *testing.T) {

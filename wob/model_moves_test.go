@@ -37,7 +37,7 @@ func (m *model) adversary() {
 		m.rollBack(c)
 	case p < 96:
 		m.migrate(c)
-	case p < 97:
+	case p < 98:
 		m.suspect(c)
 	default:
 		m.forget(c)
@@ -152,10 +152,18 @@ func (m *model) migrate(c *living) {
 	m.logf("migrate %s", show(to))
 }
 
-// suspect lets a parent believe, rightly or not, that a child is lost for ever.
+// suspect lets a parent believe, rightly or not, that a child is lost for ever, or
+// just tells it some news of a child: the state in an entry is a hint.
 func (m *model) suspect(c *living) {
-	if out := c.w.Out(); len(out) > 0 && c.moving == nil {
-		m.reclaim(c, out[m.rng.IntN(len(out))])
+	if len(c.w.Children) == 0 || c.moving != nil {
+		return
+	}
+	e := &c.w.Children[m.rng.IntN(len(c.w.Children))]
+	if m.rng.IntN(2) == 0 {
+		m.reclaim(c, e.ID)
+	} else if e.State != Merged {
+		e.State = []State{Running, Waiting, Finished, Lost, Failed}[m.rng.IntN(5)]
+		m.logf("news in %s", show(c.w))
 	}
 }
 

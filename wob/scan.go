@@ -7,8 +7,11 @@ import (
 	"strings"
 )
 
-// maxMembers bounds the fields of one object that the middleware itself reads.
-const maxMembers = 64
+// Bounds of the objects that the middleware itself reads: names are compared in pairs.
+const (
+	maxMembers = 64  // fields
+	maxKey     = 256 // bytes of a field's name as written
+)
 
 // member is one field of a JSON object: its name, and name and value as written.
 type member struct {
@@ -30,6 +33,9 @@ func members(b []byte) ([]member, error) {
 		}
 		end := skip(b, i)
 		m := member{key: b[i:end]}
+		if len(m.key) > maxKey {
+			return nil, fmt.Errorf("%w: field name of %d bytes", ErrLimit, len(m.key))
+		}
 		if err := json.Unmarshal(m.key, &m.name); err != nil {
 			return nil, ErrSyntax
 		}
