@@ -12,7 +12,7 @@ type Verdict uint8
 const (
 	Unknown       Verdict = iota // not in the table: refused, the child is discarded (S2)
 	Merge                        // listed and not merged: merge it, acknowledge when stored
-	AlreadyMerged                // merged before: acknowledge again, merge nothing (S3)
+	AlreadyMerged                // merged before: merge nothing (S3), acknowledge again once the merge is stored
 )
 
 func (v Verdict) String() string {
@@ -21,6 +21,7 @@ func (v Verdict) String() string {
 		return "merge"
 	case AlreadyMerged:
 		return "already merged"
+	case Unknown:
 	}
 	return "unknown"
 }
@@ -72,7 +73,9 @@ func (r rules) addChild(w *WOB, c Child) error {
 func (w *WOB) Admit(child ID) Verdict { return allRules.admit(w, child) }
 
 // AdmitResult is Admit for a finished child WOB at hand. It also refuses one that
-// names another parent, or another boundary than its id was given (S1).
+// names another parent, or another boundary than its id was given (S1). Whether the
+// child's state is Finished is for the caller to check first: a result that is not
+// final is no reason to discard a child.
 func (w *WOB) AdmitResult(child *WOB) Verdict { return allRules.admitResult(w, child) }
 
 func (r rules) admit(w *WOB, child ID) Verdict {
@@ -113,6 +116,7 @@ func (r rules) mergeChild(w *WOB, child ID, stats Stats, failures ...Failure) er
 		return fmt.Errorf("%w: %s in %s", ErrChildUnknown, child, w.ID)
 	case AlreadyMerged:
 		return fmt.Errorf("%w: %s in %s", ErrChildMerged, child, w.ID)
+	case Merge:
 	}
 	c := w.Lookup(child)
 	if c == nil { // only with S2 off

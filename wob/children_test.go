@@ -60,6 +60,16 @@ func TestMergeIsOneChange(t *testing.T) {
 	require.Empty(t, w.Out())
 }
 
+func TestBorn(t *testing.T) {
+	w := parentOf(idB)
+	w.Epoch, w.Version, w.Parent, w.Result = 4, 9, idC, `1`
+	born := w.Born(*w.Lookup(idB))
+	require.Equal(t, &WOB{ID: idB, App: "a", Parent: idA, Holder: "n", State: Created, Boundary: `[0,9]`,
+		Checkpoint: `"birth"`, Meta: `1`, Effort: Effort{9, 9}}, born, "nothing of the parent's own")
+	require.NoError(t, born.Validate())
+	require.Equal(t, Merge, w.AdmitResult(born))
+}
+
 // Whatever a parent has heard of a child, only merged is complete (S4).
 func TestCompleteWantsEveryChildMerged(t *testing.T) {
 	for _, s := range []State{Created, Running, Suspended, Waiting, Finished, Lost, Failed, Cancelled} {

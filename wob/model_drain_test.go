@@ -28,6 +28,9 @@ func (m *model) fairRound() {
 		if len(c.unsent) > 0 && m.rng.IntN(2) == 0 {
 			m.store(c)
 		}
+		if m.rng.IntN(8) == 0 {
+			m.forget(c)
+		}
 		m.finish(c)
 	}
 	if m.lost(m.root) {

@@ -90,7 +90,8 @@ func newModel(v variant, rng *rand.Rand, tracing bool) *model {
 	for i := range v.items {
 		all[i] = 1
 	}
-	birth := m.birth(m.root, "", all)
+	total := float64(v.items)
+	birth := &WOB{ID: m.root, App: "model", State: Created, Boundary: all.raw(), Checkpoint: all.raw(), Effort: Effort{total, total}}
 	m.keep(birth)
 	m.start(birth)
 	return m
@@ -134,11 +135,6 @@ func (m *model) childID(w *WOB) ID {
 		m.reused[key] = m.newID()
 	}
 	return m.reused[key]
-}
-
-func (m *model) birth(id, parent ID, part items) *WOB {
-	e := Effort{float64(part.count()), float64(part.count())}
-	return &WOB{ID: id, App: "model", Parent: parent, State: Created, Boundary: part.raw(), Checkpoint: part.raw(), Effort: e}
 }
 
 // snapshot is what storing or sending w keeps of it.
@@ -239,11 +235,10 @@ func (m *model) split(c *living) {
 			open[i]--
 		}
 	}
-	id := m.childID(c.w)
-	born := m.birth(id, c.w.ID, part)
-	if err := m.rules.addChild(c.w, Child{ID: id, Boundary: born.Boundary, State: Created, Birth: born.Checkpoint, Effort: born.Effort}); err != nil {
-		return // with S1 half off: the id is in the table already
-	}
+	n := float64(part.count())
+	child := Child{ID: m.childID(c.w), Boundary: part.raw(), State: Created, Birth: part.raw(), Effort: Effort{n, n}}
+	must(m.rules.addChild(c.w, child))
+	born := c.w.Born(child)
 	c.w.Checkpoint = open.raw()
 	c.w.Effort.Remaining, c.w.Effort.Total = float64(open.count()), c.w.Effort.Total-float64(part.count())
 	l := letter{kind: "dispatch", w: born}

@@ -3,6 +3,30 @@
 // by which children are split off and merged back so that every unit of work counts
 // exactly once, whatever crashes.
 //
+// Exactness rests on five local rules, kept by every copy of a WOB on its own, without
+// consensus, fencing or clocks. They repair what the paper leaves open (section 3.1.3
+// and 3.4: splitting, backups, recovery of lost WOBs):
+//
+//   - S1: a child's id is a fresh UUID and fixes its boundary for ever ([WOB.AddChild]).
+//   - S2: a parent merges only ids in its own children table; any other result is
+//     refused and that child discarded ([WOB.Admit]).
+//   - S3: merging a result and marking the child merged is one change; a snapshot holds
+//     both or neither ([WOB.MergeChild]).
+//   - S4: a WOB is finished only when its own part is done and every entry of its table
+//     is merged ([WOB.Complete]).
+//   - S5: a child lost beyond recovery returns its part to the parent, and is unknown
+//     from then on ([WOB.Reclaim]).
+//
+// Why that is enough: a copy's value is its own part plus what its table says is merged,
+// and a snapshot holds both of one instant. So any copy that finishes is a complete
+// answer for its boundary, however old the backup it came from; two living copies are
+// two complete answers, of which the parent takes exactly one. The condition is that the
+// application's merge depends on nothing but the child's boundary and result.
+//
+// The tests check this on these very functions against an adversary who crashes copies,
+// brings back any snapshot ever stored, loses, repeats and delays messages; and they
+// check that each rule, switched off, is missed.
+//
 // The package is pure: no I/O, no clock, no randomness of its own.
 package wob
 
