@@ -150,17 +150,22 @@ func (c *checker) incarnation(field string, inc wob.Incarnation) {
 
 func (c *checker) view(field string, v *View) {
 	c.cluster(field+".cluster", v.Cluster, false)
-	c.count(field+".supervisors", len(v.Supervisors), 1, maxSupervisors)
+	c.supervisors(field+".supervisors", v.Supervisors, 1)
+}
+
+func (c *checker) supervisors(field string, list []Supervisor, atLeast int) {
+	c.count(field, len(list), atLeast, maxSupervisors)
 	if c.err != nil {
 		return
 	}
-	seen := make(map[wob.NodeID]bool, len(v.Supervisors))
-	for i := range v.Supervisors {
-		s := &v.Supervisors[i]
-		c.node(field+".supervisors.id", s.ID, false)
-		c.addrs(field+".supervisors.addrs", s.Addrs)
-		c.atLeast(field+".supervisors.capacity", int64(s.Capacity), 0)
-		c.that(field+".supervisors.id", !seen[s.ID], ErrDuplicate)
+	seen := make(map[wob.NodeID]bool, len(list))
+	for i := range list {
+		s := &list[i]
+		c.node(field+".id", s.ID, false)
+		c.addrs(field+".addrs", s.Addrs)
+		c.atLeast(field+".capacity", int64(s.Capacity), 0)
+		c.atLeast(field+".bandwidth", s.Bandwidth, 0)
+		c.that(field+".id", !seen[s.ID], ErrDuplicate)
 		seen[s.ID] = true
 	}
 }

@@ -8,6 +8,8 @@ type Sync struct {
 	Entries []Entry               `json:"entries"`
 	Seqs    map[wob.NodeID]uint64 `json:"seqs,omitempty"` // last gossip sequence applied, per origin
 	Last    bool                  `json:"last"`
+
+	Via map[wob.NodeID]wob.NodeID `json:"via,omitempty"` // the supervisor each holder is attached to
 }
 
 var _ = Define[Sync]("CL_SYNC", Rules{MaxBytes: 1 << 20, From: FromSupervisor})
@@ -23,6 +25,11 @@ func (m Sync) Validate() error {
 	c.count("seqs", len(m.Seqs), 0, maxSupervisors)
 	for id := range m.Seqs { // any bad one is the same error
 		c.node("seqs", id, false)
+	}
+	c.count("via", len(m.Via), 0, maxEntries)
+	for id, via := range m.Via {
+		c.node("via", id, false)
+		c.node("via", via, false)
 	}
 	return c.err
 }

@@ -12,6 +12,9 @@ type Beat struct {
 	WOBSeq    uint64    `json:"wobSeq,omitempty"`  // member: last differential update it sent
 	Index     *Digest   `json:"index,omitempty"`   // supervisor to supervisor
 	Reply     bool      `json:"reply,omitempty"`   // a supervisor's answer to a member's beat
+
+	// Best names the sender's members that may be elected, best first: the primary knows only its own.
+	Best []Supervisor `json:"best,omitempty"`
 }
 
 var _ = Define[Beat]("NODE_BEAT", Rules{MaxBytes: 8 << 10, From: FromAnyone,
@@ -27,5 +30,6 @@ func (m Beat) Validate() error {
 	c.atLeast("idle", int64(m.Idle), 0)
 	c.atLeast("members", int64(m.Members), 0)
 	c.digest("index", m.Index)
+	c.supervisors("best", m.Best, 0)
 	return c.err
 }

@@ -14,6 +14,10 @@ type Hello struct {
 	Addrs     []string `json:"addrs"`          // multiaddrs it can be reached at
 	Codecs    []string `json:"codecs"`         // compression it can read, best first: zstd, zlib, none
 	Cert      []byte   `json:"cert,omitempty"` // membership certificate
+
+	// Instance is drawn at random when the sender starts: it tells a restarted node, whose old
+	// connection may seem alive for a while, from the one it was. Filled in by the stream binding.
+	Instance uint64 `json:"instance,omitempty"`
 }
 
 var _ = Define[Hello]("NODE_HELLO", Rules{MaxBytes: 16 << 10, From: FromAnyone,

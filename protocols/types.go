@@ -10,6 +10,8 @@ type Supervisor struct {
 	ID       wob.NodeID `json:"id"`
 	Addrs    []string   `json:"addrs"`
 	Capacity int        `json:"capacity"` // lasting connections it can hold
+
+	Bandwidth int64 `json:"bandwidth,omitempty"` // bytes per second, 0 if not measured
 }
 
 // View is a cluster's ordered supervisor list. Views of one cluster are totally
