@@ -1,0 +1,220 @@
+package gateway
+
+import (
+	"cmp"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/wobcompute/wobcompute/gateway/api"
+	"github.com/wobcompute/wobcompute/protocols"
+	"github.com/wobcompute/wobcompute/wob"
+)
+
+// takeWork is POST /work: it lends a WOB to the caller. Roots come first, in the order
+// of their injection: new ones, handed back ones and those whose lease ran out; then
+// WOBs of the failsafe store, parents before children. A WOB that was out before comes
+// with a raised epoch: the gateway is the roots' parent and alone decides their recovery.
+func (s *Server) takeWork(r *http.Request, caller wob.NodeID) (reply, error) {
+	var in api.WorkRequest
+	if err := decode(r, &in); err != nil {
+		return reply{}, err
+	}
+	s.lending.Lock()
+	w, lease, f, err := s.lend(r, in.Apps, caller)
+	s.lending.Unlock()
+	if err == nil && w == nil {
+		return noContent, nil
+	}
+	if err == nil {
+		err = f.wait(r.Context())
+	}
+	if err != nil {
+		return reply{}, err
+	}
+	s.emit(api.Event{Type: "lent", WOB: w.ID, Peer: string(caller)})
+	return ok(api.Work{WOB: w, Lease: lease})
+}
+
+// lend chooses a WOB and records that the caller holds it from now on; s.lending is
+// held. The WOB is read between the two, without s.mu, and chosen anew if it changed
+// meanwhile.
+func (s *Server) lend(r *http.Request, apps []string, caller wob.NodeID) (*wob.WOB, api.Lease, *flush, error) {
+	for {
+		entries := s.index()
+		s.mu.Lock()
+		ids := s.available(apps, 1, entries)
+		if len(ids) == 0 {
+			s.mu.Unlock()
+			return nil, api.Lease{}, nil, nil
+		}
+		key, stamp := s.newest(ids[0])
+		last := s.state.last
+		s.mu.Unlock()
+		if err := last.wait(r.Context()); err != nil {
+			return nil, api.Lease{}, nil, err
+		}
+		w, err := s.body(r.Context(), key)
+		s.mu.Lock()
+		if nowKey, nowStamp := s.newest(ids[0]); nowKey != key || nowStamp != stamp {
+			s.mu.Unlock()
+			continue
+		}
+		if err != nil {
+			s.mu.Unlock()
+			return nil, api.Lease{}, nil, err
+		}
+		lease, f := s.record(w, caller)
+		s.mu.Unlock()
+		return w, lease, f, nil
+	}
+}
+
+// newest tells where the newest snapshot of a WOB lies, "" if it is not to be lent any
+// more, and its stamp; s.mu is held.
+func (s *Server) newest(id wob.ID) (key string, stamp wob.Stamp) {
+	r, k := s.state.roots[id], s.state.failsafe[id]
+	switch {
+	case r != nil && (r.State.Terminal() || r.Lent && r.expires.After(s.cfg.Now())):
+		return "", stamp
+	case k != nil:
+		return failsafeKey + string(id), k.head.Stamp()
+	case r != nil:
+		return wobKey + string(id), stamp
+	}
+	return "", stamp
+}
+
+// record makes w the caller's, under a new epoch; s.mu is held.
+func (s *Server) record(w *wob.WOB, caller wob.NodeID) (api.Lease, *flush) {
+	now := s.cfg.Now()
+	root, k := s.state.roots[w.ID], s.state.failsafe[w.ID]
+	epoch := w.Epoch
+	if root != nil {
+		epoch = max(epoch, root.Inc.Epoch)
+	}
+	if k != nil && k.lent != nil {
+		epoch = max(epoch, k.lent.Epoch)
+	}
+	w.Epoch, w.Moves, w.Holder = epoch+1, 0, caller
+	if w.State == wob.Running || w.State == wob.Lost {
+		w.State = wob.Suspended // where its last snapshot packed it
+	}
+	inc := w.Incarnation()
+	if root == nil {
+		k.lent, k.expires = &inc, now.Add(s.cfg.FailsafeLease)
+		return s.lease(k.expires, now), s.save(put(lentKey+string(w.ID), inc))
+	}
+	root.Inc, root.Lent, root.State, root.expired = inc, true, api.Running, false
+	if w.State == wob.Waiting {
+		root.State = api.Waiting
+	}
+	root.version, root.expires = w.Version, now.Add(s.cfg.Lease)
+	return s.lease(root.expires, now), s.save(saveRoot(root))
+}
+
+func (s *Server) lease(expires, now time.Time) api.Lease {
+	return api.Lease{Expires: expires.UTC(), Seconds: expires.Sub(now).Seconds()}
+}
+
+// available lists at most n WOBs that can be lent now, in the order of lending.
+// The entries are the overlay's, as index returned them; s.mu is held.
+func (s *Server) available(apps []string, n int, entries []protocols.Entry) []wob.ID {
+	now := s.cfg.Now()
+	var free []*root
+	for _, r := range s.state.roots {
+		if !r.State.Terminal() && (!r.Lent || !r.expires.After(now)) && s.runs(apps, r.App) {
+			free = append(free, r)
+		}
+	}
+	slices.SortFunc(free, func(a, b *root) int { return cmp.Compare(a.Serial, b.Serial) })
+	var ids []wob.ID
+	for _, r := range free[:min(n, len(free))] {
+		ids = append(ids, r.ID)
+	}
+	if len(ids) < n && len(s.state.failsafe) > 0 {
+		ids = append(ids, s.orphans(apps, n-len(ids), now, entries)...)
+	}
+	return ids
+}
+
+// runs reports whether one of the applications (name or name@version) runs a WOB of
+// app. A WOB that pins no version runs with any.
+func (s *Server) runs(apps []string, app string) bool {
+	if apps == nil {
+		return true
+	}
+	name, _, pinned := strings.Cut(app, "@")
+	return slices.ContainsFunc(apps, func(have string) bool {
+		base, _, exact := strings.Cut(have, "@")
+		return have == app || base == name && (!pinned || !exact)
+	})
+}
+
+// orphans lists WOBs of the failsafe store that nobody computes, parents before
+// children: a child's result has no taker before its parent runs.
+func (s *Server) orphans(apps []string, n int, now time.Time, entries []protocols.Entry) []wob.ID {
+	alive := s.alive(entries)
+	var ids []wob.ID
+	for id, k := range s.state.failsafe {
+		switch {
+		case s.state.roots[id] != nil: // lent as a root
+		case k.head.State == wob.Merged || k.head.State == wob.Cancelled:
+		case k.lent != nil && k.expires.After(now), alive[id]:
+		case !s.runs(apps, k.head.App), s.lies(k.head.Parent, now, alive):
+		default:
+			ids = append(ids, id)
+		}
+	}
+	slices.Sort(ids)
+	return ids[:min(n, len(ids))]
+}
+
+// lies reports whether a WOB is in the gateway's hands, not computed by anybody.
+func (s *Server) lies(id wob.ID, now time.Time, alive map[wob.ID]bool) bool {
+	if r := s.state.roots[id]; r != nil {
+		return !r.State.Terminal() && (!r.Lent || !r.expires.After(now))
+	}
+	k := s.state.failsafe[id]
+	return k != nil && (k.lent == nil || !k.expires.After(now)) && !alive[id]
+}
+
+// index asks the node beside the gateway for its WOB index, if there are WOBs in the
+// failsafe store whose fate depends on it. It may take its time: s.mu is not held.
+func (s *Server) index() []protocols.Entry {
+	s.mu.Lock()
+	o, wanted := s.overlay, false
+	for id := range s.state.failsafe {
+		wanted = wanted || s.state.roots[id] == nil
+	}
+	s.mu.Unlock()
+	if o == nil || !wanted {
+		return nil
+	}
+	return o.Entries()
+}
+
+// alive tells which WOBs of the failsafe store the overlay knows to be computed, at
+// least as new as the snapshot here. What it knows to be over is dropped. s.mu is held.
+func (s *Server) alive(entries []protocols.Entry) map[wob.ID]bool {
+	alive := map[wob.ID]bool{}
+	for _, e := range entries {
+		k := s.state.failsafe[e.ID]
+		if k == nil || s.state.roots[e.ID] != nil {
+			continue
+		}
+		inc := k.head.Incarnation()
+		if k.lent != nil && inc.Less(*k.lent) {
+			inc = *k.lent
+		}
+		switch {
+		case e.Inc.Less(inc):
+		case e.Gone:
+			s.save(s.forget(e.ID)...)
+		case !e.Stale:
+			alive[e.ID] = true
+		}
+	}
+	return alive
+}
