@@ -189,14 +189,20 @@ func (g *Gossip) publish() {
 				ApplicationID: g.cfg.Project, MessageID: uuid.NewString(), SenderID: g.self,
 			}, o.body, protocols.CodecNone)
 			if err == nil {
-				_, used := binary.Uvarint(p.Bytes) // pubsub frames it itself
-				err = o.topic.Publish(g.ctx, p.Bytes[used:])
+				_, payload := cutLength(p.Bytes) // pubsub frames it itself
+				err = o.topic.Publish(g.ctx, payload)
 			}
 			if err != nil {
 				g.cfg.Logger.Debug("Publishing failed", "kind", o.body.Kind(), "error", err)
 			}
 		}
 	}
+}
+
+// cutLength splits a frame into its length and its payload.
+func cutLength(frame []byte) (length uint64, payload []byte) {
+	length, used := binary.Uvarint(frame)
+	return length, frame[used:]
 }
 
 // accepted is what the validator has decoded, kept for the subscription.

@@ -81,7 +81,7 @@ func New(cfg Config) (*Mux, error) {
 	m.ctx, m.cancel = context.WithCancel(context.Background())
 	m.notifiee = &network.NotifyBundle{
 		ConnectedF:    func(_ network.Network, c network.Conn) { m.task(func() { m.connected(c) }) },
-		DisconnectedF: func(_ network.Network, c network.Conn) { m.task(func() { m.disconnected(c.RemotePeer()) }) },
+		DisconnectedF: func(_ network.Network, c network.Conn) { m.task(func() { m.connectivity(c.RemotePeer()) }) },
 	}
 	cfg.Host.Network().Notify(m.notifiee)
 	for _, prefix := range protocols.Prefixes() {

@@ -153,25 +153,24 @@ func (m *Mux) closeOlder(conn network.Conn) {
 
 // connected moves links from a circuit to a direct connection: streams stay where they were opened.
 func (m *Mux) connected(c network.Conn) {
-	if isCircuit(c) {
-		return
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	r := m.peers[c.RemotePeer()]
-	if r == nil {
-		return
-	}
-	for _, l := range r.links {
-		if l.s != nil && isCircuit(l.s.Conn()) {
-			l.move = true
-			l.wakeLocked()
+	if !isCircuit(c) {
+		m.mu.Lock()
+		if r := m.peers[c.RemotePeer()]; r != nil {
+			for _, l := range r.links {
+				if l.s != nil && isCircuit(l.s.Conn()) {
+					l.move = true
+					l.wakeLocked()
+				}
+			}
 		}
+		m.mu.Unlock()
 	}
+	m.connectivity(c.RemotePeer())
 }
 
-// disconnected reports a peer of which no connection is left.
-func (m *Mux) disconnected(id peer.ID) {
+// connectivity reports a peer of which no connection is left, or that is now reached through a
+// relay, or no longer.
+func (m *Mux) connectivity(id peer.ID) {
 	m.mu.Lock()
 	r := m.peers[id]
 	m.mu.Unlock()
@@ -180,19 +179,25 @@ func (m *Mux) disconnected(id peer.ID) {
 	}
 	r.events.Lock()
 	defer r.events.Unlock()
-	if m.cfg.Host.Network().Connectedness(id) != network.NotConnected {
-		return
-	}
+	gone := m.cfg.Host.Network().Connectedness(id) == network.NotConnected
+	relayed := m.relayedOnly(id)
 	m.mu.Lock()
-	down := r.up
-	if down {
+	was, changed, hello := r.up, r.relayed != relayed, r.hello
+	switch {
+	case gone && was:
 		r.up = false
 		r.ready = make(chan struct{})
+	case !gone:
+		r.relayed = relayed
 	}
 	m.forgetLocked(r)
 	m.mu.Unlock()
-	if down {
+	switch {
+	case !was:
+	case gone:
 		m.report(PeerDown{Peer: r.node})
+	case changed:
+		m.report(PeerUp{Peer: r.node, Hello: hello, Relayed: relayed})
 	}
 }
 

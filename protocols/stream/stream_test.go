@@ -139,7 +139,7 @@ func waitFor[T Incoming](n *node, count int) []T {
 			return out
 		}
 		if ctx.Err() != nil {
-			require.FailNow(n.t, "nothing came", "%d of %d %T in %+.2000v", len(out), count, *new(T), n.got)
+			require.FailNow(n.t, "nothing came", "%d of %d %T in %.2000s", len(out), count, *new(T), fmt.Sprintf("%+v", n.got))
 		}
 		n.news.Wait()
 	}
