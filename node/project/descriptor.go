@@ -159,7 +159,20 @@ func Verify(raw []byte) (*Descriptor, error) {
 	if err := d.validate(); err != nil {
 		return nil, err
 	}
+	d.Params = tight(d.Params)
+	for i := range d.Apps {
+		d.Apps[i].Boundary = tight(d.Apps[i].Boundary)
+	}
 	return d, nil
+}
+
+// tight takes the document's indentation out of a value.
+func tight(r wob.Raw) wob.Raw {
+	var b bytes.Buffer
+	if r.IsNull() || json.Compact(&b, []byte(r)) != nil {
+		return r
+	}
+	return wob.Raw(b.String())
 }
 
 // VerifyFor is Verify for a project that is known: it refuses another project's
