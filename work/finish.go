@@ -1,0 +1,171 @@
+package work
+
+import (
+	"time"
+
+	"github.com/wobcompute/wobcompute/core"
+	"github.com/wobcompute/wobcompute/protocols"
+	"github.com/wobcompute/wobcompute/wob"
+)
+
+// resend is a pause that doubles.
+type resend struct{ pause time.Duration }
+
+func (s *resend) next(m *Machine) core.Time {
+	s.pause = min(max(s.pause*2, m.cfg.Resend), m.cfg.ResendMax)
+	return m.in(m.jitter(s.pause))
+}
+
+func (s *resend) reset() { s.pause = 0 }
+
+var (
+	_ = onMessage((*Machine).finishedAckIn)
+	_ = onMessage((*Machine).statusIn)
+	_ = onMessage((*Machine).statusAck)
+)
+
+// deliverUp brings a finished WOB to the holder of its parent, or a root to the gateway,
+// again and again until it is acknowledged.
+func (m *Machine) deliverUp(r *rec) {
+	r.timers.Set(recResend, r.resend.next(m))
+	if r.root() {
+		m.putResult(r)
+		return
+	}
+	m.withParent(r, func(at wob.NodeID, addrs []string) {
+		m.send(at, addrs, protocols.Finished{WOB: r.newest})
+	})
+}
+
+// withParent calls f with the place of the parent, which is looked up if it is not known.
+func (m *Machine) withParent(r *rec, f func(wob.NodeID, []string)) {
+	if p := m.recs[r.mem.Parent]; p != nil && p.phase != moving {
+		f(m.cfg.Self, nil)
+		return
+	}
+	if r.parentAt != "" && r.parentAt != m.cfg.Self {
+		f(r.parentAt, r.parentAddrs)
+		return
+	}
+	if r.locating {
+		return
+	}
+	r.locating = true
+	m.locate(r.mem.Parent, func(in Located) {
+		r.locating = false
+		if r.dead || in.Answer != protocols.Found || in.Entry.Gone || in.Entry.Inc.Holder == m.cfg.Self {
+			return
+		}
+		r.parentAt, r.parentAddrs = in.Entry.Inc.Holder, in.Entry.Addrs
+		if r.parentAt != "" {
+			f(r.parentAt, r.parentAddrs)
+		}
+	})
+}
+
+// finishedAckIn ends a finished WOB: merged, or not listed and thus discarded (S2).
+func (m *Machine) finishedAckIn(from wob.NodeID, ack protocols.FinishedAck) {
+	r := m.recs[ack.Child]
+	if r == nil || r.phase != finished && r.phase != moving || r.mem.Parent != ack.Parent {
+		return
+	}
+	switch {
+	case r.mem.State != wob.Finished && r.mem.State != wob.Failed && r.mem.State != wob.Cancelled:
+	case ack.Verdict == verdictElsewhere:
+		if from == r.parentAt {
+			r.parentAt = ""
+		}
+	case ack.Inc.Less(r.parentInc): // an older incarnation of the parent has no say
+		m.reject(from, ack.Kind(), "an older incarnation of the parent")
+	default:
+		m.report(Acked{WOB: r.id(), Verdict: ack.Verdict})
+		m.forget(r, true)
+	}
+}
+
+// status tells the parent that the child lives and asks whether it is still listed.
+func (m *Machine) status(r *rec) {
+	if r.root() || r.phase == moving || r.phase == checking {
+		return
+	}
+	m.withParent(r, func(at wob.NodeID, addrs []string) {
+		m.send(at, addrs, protocols.Status{
+			Child: r.id(), Parent: r.mem.Parent, Inc: r.inc(), Version: r.newest.Version, Effort: r.newest.Effort,
+		})
+	})
+	if r.phase != finished {
+		r.timers.Set(recResend, m.in(m.jitter(max(m.cfg.ChildCheck/2, m.cfg.Resend))))
+	}
+}
+
+func (m *Machine) statusIn(from wob.NodeID, s protocols.Status) {
+	ack := protocols.StatusAck{Child: s.Child, Parent: s.Parent}
+	r := m.recs[s.Parent]
+	if r == nil || r.phase == moving {
+		m.send(from, nil, ack)
+		return
+	}
+	if r.phase == checking {
+		return
+	}
+	ack.Inc, ack.Holds = r.inc(), true
+	if c := r.mem.Lookup(s.Child); c != nil && c.State != wob.Merged {
+		ack.Listed = true
+		m.bornAlive(r, s.Child)
+		if k := r.kids[s.Child]; k != nil {
+			k.heardFrom(m, from, s.Inc, nil)
+			ack.Newest = k.inc
+		}
+	}
+	m.send(from, nil, ack)
+}
+
+// statusAck stops a child that the newest parent does not list, or of which there is a
+// newer incarnation.
+func (m *Machine) statusAck(from wob.NodeID, ack protocols.StatusAck) {
+	r := m.recs[ack.Child]
+	if r == nil || r.mem.Parent != ack.Parent || r.phase == moving {
+		return
+	}
+	if !ack.Holds {
+		if from == r.parentAt {
+			r.parentAt = ""
+		}
+		return
+	}
+	if ack.Inc.Less(r.parentInc) {
+		return
+	}
+	r.parentInc = ack.Inc
+	if from != m.cfg.Self {
+		r.parentAt = from
+	}
+	switch {
+	case r.phase == finished || r.phase == checking:
+	case !ack.Listed:
+		m.drop(r, "not listed by its parent", false)
+	case r.inc().Less(ack.Newest):
+		m.supersede(r, ack.Newest)
+	}
+}
+
+// supersede drops a copy of which a newer incarnation exists. A finished one stays: the
+// first complete result wins, whoever computed it.
+func (m *Machine) supersede(r *rec, inc wob.Incarnation) {
+	if r.phase == finished || !r.inc().Less(inc) {
+		return
+	}
+	if t := m.transfers[r.id()]; r.phase == moving && t != nil {
+		if t.w.Incarnation() == inc {
+			m.movedAway(r, t)
+			return
+		}
+	}
+	m.drop(r, "a newer incarnation exists", false)
+}
+
+var _ = onInput(func(m *Machine, in NewerKnown) {
+	if r := m.recs[in.Entry.ID]; r != nil {
+		m.supersede(r, in.Entry.Inc)
+	}
+})

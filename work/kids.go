@@ -1,0 +1,200 @@
+package work
+
+import (
+	"slices"
+	"time"
+
+	"github.com/wobcompute/wobcompute/core"
+	"github.com/wobcompute/wobcompute/protocols"
+	"github.com/wobcompute/wobcompute/wob"
+)
+
+// kid is what the holder of a parent knows of one child that is out.
+type kid struct {
+	id        wob.ID
+	holder    wob.NodeID
+	addrs     []string
+	inc       wob.Incarnation // the newest that was heard of
+	heard     core.Time
+	at        core.Time // when to look after it next
+	misses    int       // answers in a row that did not find it
+	unknown   core.Time // since when nobody could tell; Never if somebody did
+	hinted    bool      // something hints at its loss: ask, whatever was heard before
+	busy      bool      // a query, a search or a callback is under way
+	returning bool      // OnWOBChildReturn was called
+}
+
+// syncKids makes the kids of r those children that are out and were dispatched. After a
+// restart, a recovery or a roll-back each is asked for soon.
+func (m *Machine) syncKids(r *rec) {
+	for id := range r.kids {
+		if c := r.mem.Lookup(id); c == nil || c.State == wob.Merged {
+			delete(r.kids, id)
+		}
+	}
+	for i := range r.mem.Children {
+		c := &r.mem.Children[i]
+		if c.State == wob.Merged || r.born(c.ID) != nil {
+			continue
+		}
+		if k := r.kids[c.ID]; k != nil {
+			k.returning = false
+			continue
+		}
+		r.kids[c.ID] = &kid{id: c.ID, holder: c.Holder, heard: m.now, unknown: core.Never, hinted: true, at: m.in(m.cfg.ConfirmLost)}
+	}
+	m.kidsDue(r)
+}
+
+// kidsDue sets the record's timer to its most urgent child.
+func (m *Machine) kidsDue(r *rec) {
+	at := core.Never
+	for _, k := range r.kids {
+		at = min(at, k.at)
+	}
+	r.timers.Set(recKids, at)
+}
+
+// patience is how long a silent child is left alone.
+func (m *Machine) patience(r *rec) time.Duration {
+	return max(m.cfg.ChildCheck, 2*m.interval(r))
+}
+
+// heardFrom notes a sign of life.
+func (k *kid) heardFrom(m *Machine, holder wob.NodeID, inc wob.Incarnation, addrs []string) {
+	if inc.Less(k.inc) {
+		return // an older incarnation; it lives, but is not the child any more
+	}
+	k.inc, k.heard, k.misses, k.unknown, k.hinted = inc, m.now, 0, core.Never, false
+	if holder != "" {
+		k.holder, k.addrs = holder, addrs
+	}
+}
+
+// lookAfter asks for every child whose time has come.
+func (m *Machine) lookAfter(r *rec) {
+	if r.phase == checking || r.phase == moving || r.phase == finished {
+		r.timers.Clear(recKids)
+		return
+	}
+	var dueIDs []wob.ID
+	for id, k := range r.kids {
+		if k.at <= m.now {
+			dueIDs = append(dueIDs, id)
+		}
+	}
+	slices.Sort(dueIDs)
+	for _, id := range dueIDs {
+		m.lookAfterKid(r, r.kids[id])
+	}
+	m.kidsDue(r)
+}
+
+func (m *Machine) lookAfterKid(r *rec, k *kid) {
+	wait := m.patience(r)
+	k.at = m.in(wait)
+	if own := m.recs[k.id]; own != nil {
+		k.heardFrom(m, m.cfg.Self, own.inc(), nil)
+		return
+	}
+	if k.busy {
+		return
+	}
+	if !k.hinted && m.now.Sub(k.heard) < wait {
+		k.at = k.heard.Add(wait)
+		return
+	}
+	k.busy = true
+	id := k.id
+	m.locate(id, func(in Located) {
+		k.busy = false
+		if !r.dead && r.kids[id] == k {
+			m.kidLocated(r, k, in)
+			m.kidsDue(r)
+		}
+	})
+}
+
+func (m *Machine) kidLocated(r *rec, k *kid, in Located) {
+	fresh := in.Answer == protocols.Found && !in.Entry.Stale && !in.Entry.Gone && !in.Entry.Inc.Less(k.inc) &&
+		(in.Entry.Inc.Holder != m.cfg.Self || m.recs[k.id] != nil)
+	switch {
+	case fresh:
+		k.heardFrom(m, in.Entry.Inc.Holder, in.Entry.Inc, in.Entry.Addrs)
+		k.at = m.in(m.patience(r))
+		return
+	case in.Answer == protocols.Unknown:
+		// Nobody can tell: a miss that never permits recovery by itself, but for ever
+		// is too long (design, section 6).
+		if k.unknown == core.Never {
+			k.unknown = m.now
+		}
+		if m.now.Sub(k.unknown) < m.cfg.LostAfter {
+			k.at = m.in(min(m.cfg.ChildCheck, m.cfg.ConfirmLost+m.now.Sub(k.unknown)/2))
+			return
+		}
+	default:
+		k.unknown = core.Never
+		if in.Answer == protocols.Found && k.inc.Less(in.Entry.Inc) {
+			k.inc = in.Entry.Inc
+		}
+		if k.misses++; k.misses < 2 {
+			k.at = m.in(m.cfg.ConfirmLost)
+			return
+		}
+	}
+	m.lost(r, k)
+}
+
+var (
+	_ = onInput((*Machine).childrenLost)
+	_ = onInput((*Machine).sendFailed)
+	_ = onInput((*Machine).peerDown)
+)
+
+// childrenLost is a hint: the children are asked for before anything is done.
+func (m *Machine) childrenLost(in ChildrenLost) {
+	for i := range in.Entries {
+		e := &in.Entries[i]
+		if r := m.recs[e.Parent]; r != nil {
+			if k := r.kids[e.ID]; k != nil && !k.inc.Less(e.Inc) || k != nil && e.Inc.Holder == k.holder {
+				m.suspectKid(r, k)
+			}
+		}
+	}
+}
+
+// suspectKid has a child asked for soon.
+func (m *Machine) suspectKid(r *rec, k *kid) {
+	k.hinted = true
+	if at := m.in(m.cfg.ConfirmLost); at < k.at {
+		k.at = at
+		m.kidsDue(r)
+	}
+}
+
+func (m *Machine) sendFailed(in SendFailed) { m.peerGone(in.Peer, false) }
+func (m *Machine) peerDown(in PeerDown)     { m.peerGone(in.Peer, true) }
+
+// peerGone takes note that a node is out of reach, for all that depends on it.
+func (m *Machine) peerGone(n wob.NodeID, down bool) {
+	for _, r := range slices.Clone(m.list) {
+		if r.dead {
+			continue
+		}
+		if r.parentAt == n {
+			r.parentAt = ""
+		}
+		if r.offer != nil && r.offer.to == n && down {
+			m.releaseOffer(r, "")
+			m.pump(r)
+		}
+		for _, id := range sortedKeys(r.kids) {
+			if k := r.kids[id]; k.holder == n {
+				m.suspectKid(r, k)
+			}
+		}
+	}
+	m.receiverGone(n, down)
+	m.holderGone(n)
+}
