@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"github.com/wobcompute/wobcompute/gateway/api"
-	"github.com/wobcompute/wobcompute/node"
+	nodes "github.com/wobcompute/wobcompute/node"
 	"github.com/wobcompute/wobcompute/protocols"
 	"github.com/wobcompute/wobcompute/wob"
 )
@@ -29,7 +29,7 @@ type NodeConfig struct {
 // project works when no volunteer can be reached from outside. Its identity lies in the
 // gateway's data directory and survives a restart.
 type Embedded struct {
-	project *node.Project
+	project *nodes.Project
 	server  *http.Server
 	pipe    *pipeListener
 }
@@ -45,7 +45,7 @@ func (s *Server) Embed(cfg NodeConfig) (*Embedded, error) {
 		HTTP: &http.Client{Transport: &http.Transport{DialContext: pipe.dial, MaxIdleConnsPerHost: 4}},
 	}
 	dir := filepath.Join(s.cfg.DataDir, "node")
-	p, err := node.StartProject(node.ProjectConfig{
+	p, err := nodes.StartProject(nodes.ProjectConfig{
 		Dir: dir, ID: s.Project().ID, Gateway: client, Listen: cfg.Listen, Slots: 0, Capacity: cfg.Capacity,
 		Public: true, Agent: cfg.Agent, Logger: cfg.Logger,
 	})
@@ -66,7 +66,7 @@ func (s *Server) ownHost() string {
 }
 
 // Project returns the node's part in the project.
-func (e *Embedded) Project() *node.Project { return e.project }
+func (e *Embedded) Project() *nodes.Project { return e.project }
 
 // Stop leaves the overlay in good order within grace.
 func (e *Embedded) Stop(grace time.Duration) error {
@@ -77,7 +77,7 @@ func (e *Embedded) Stop(grace time.Duration) error {
 func (e *Embedded) Close() error { return errors.Join(e.project.Close(), e.server.Close()) }
 
 // overlayOf shows the gateway what its node knows.
-type overlayOf struct{ p *node.Project }
+type overlayOf struct{ p *nodes.Project }
 
 // indexWait bounds a look into the node's index: its loop answers at once or is gone.
 const indexWait = 5 * time.Second

@@ -143,7 +143,7 @@ func (p *Project) start() error {
 		return fmt.Errorf("protocols: %w", err)
 	}
 	p.gossip, err = stream.NewGossip(p.ctx, stream.GossipConfig{
-		Host: p.host, Project: p.cfg.ID, Self: p.self, Logger: p.logger,
+		Host: p.host, Project: p.cfg.ID, Logger: p.logger,
 		Handle: func(in stream.Incoming) { p.box.postNetwork(in, p.ctx.Done()) },
 	})
 	if err != nil {

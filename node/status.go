@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/wobcompute/wobcompute/overlay"
@@ -23,23 +24,48 @@ type Status struct {
 
 // ProjectStatus is a node's part in one project.
 type ProjectStatus struct {
-	ID         string                 `json:"id"`
-	Name       string                 `json:"name"`
-	Gateway    string                 `json:"gateway"`
-	GatewayUp  bool                   `json:"gatewayUp"`
-	Peer       wob.NodeID             `json:"peer"`
-	Addrs      []string               `json:"addrs"`
-	Cluster    protocols.ClusterID    `json:"cluster"` // empty: joining
-	Role       string                 `json:"role"`    // joining | member | supervisor
-	Supervisor wob.NodeID             `json:"supervisor"`
-	Members    int                    `json:"members"` // attached to this node
-	View       protocols.View         `json:"view"`
-	Apps       []string               `json:"apps"`
-	Slots      int                    `json:"slots"`
-	Idle       int                    `json:"idle"`
-	WOBs       []work.WOBState        `json:"wobs"`
-	Events     map[string]uint64      `json:"events"`  // how often each happened
-	Traffic    map[string]stream.Stat `json:"traffic"` // by message kind
+	ID         string              `json:"id"`
+	Name       string              `json:"name"`
+	Gateway    string              `json:"gateway"`
+	GatewayUp  bool                `json:"gatewayUp"`
+	Peer       wob.NodeID          `json:"peer"`
+	Addrs      []string            `json:"addrs"`
+	Cluster    protocols.ClusterID `json:"cluster"` // empty: joining
+	Role       string              `json:"role"`    // joining | member | supervisor
+	Supervisor wob.NodeID          `json:"supervisor"`
+	Members    int                 `json:"members"` // attached to this node
+	View       protocols.View      `json:"view"`
+	Apps       []string            `json:"apps"`
+	Slots      int                 `json:"slots"`
+	Idle       int                 `json:"idle"`
+	WOBs       []WOBStatus         `json:"wobs"`
+	Events     map[string]uint64   `json:"events"` // how often each happened
+	Traffic    Traffic             `json:"traffic"`
+}
+
+// WOBStatus is one WOB held by this node.
+type WOBStatus struct {
+	ID       wob.ID     `json:"id"`
+	App      string     `json:"app"`
+	Parent   wob.ID     `json:"parent,omitempty"`
+	State    wob.State  `json:"state"`
+	Phase    string     `json:"phase"` // what the node does with it: checking, held, loaded, waiting, finished or moving
+	Effort   wob.Effort `json:"effort"`
+	Epoch    uint64     `json:"epoch"`
+	Moves    uint64     `json:"moves"`
+	Version  uint64     `json:"version"`
+	Children int        `json:"children"` // that are out
+	Copies   int        `json:"copies"`   // supervisors that hold its newest snapshot
+	Failures int        `json:"failures"` // of the application with it, on this node and others
+}
+
+// Traffic counts messages and bytes by kind since the start.
+type Traffic struct {
+	Sent     map[protocols.Kind]stream.Counter `json:"sent"`
+	Received map[protocols.Kind]stream.Counter `json:"received"`
+	Unknown  uint64                            `json:"unknown"`
+	Rejected uint64                            `json:"rejected"`
+	Failed   uint64                            `json:"failed"`
 }
 
 // Status collects the node's state.
@@ -70,7 +96,7 @@ func (n *Node) Status(ctx context.Context) (Status, error) {
 func (p *Project) Status(ctx context.Context) (ProjectStatus, error) {
 	s := ProjectStatus{
 		ID: p.cfg.ID, Peer: p.self, Addrs: p.Addrs(), GatewayUp: !p.down.Load(), Slots: p.cfg.Slots,
-		Events: p.events.Counts(), Traffic: p.mux.Stats(),
+		Events: p.events.Counts(), Traffic: Traffic(p.mux.Stats()), Apps: []string{}, WOBs: []WOBStatus{},
 	}
 	var o overlay.State
 	var w work.State
@@ -83,9 +109,16 @@ func (p *Project) Status(ctx context.Context) (ProjectStatus, error) {
 	if err != nil {
 		return s, err
 	}
-	s.Cluster, s.Role, s.Supervisor = o.Cluster, o.Role, o.Supervisor
+	s.Cluster, s.Role, s.Supervisor = o.Cluster, string(o.Role), o.Supervisor
 	s.Members, s.View = len(o.Members), o.View
-	s.Idle, s.WOBs = w.Idle, w.WOBs
+	slices.Sort(s.Apps)
+	s.Idle = w.Idle
+	for _, h := range w.WOBs {
+		s.WOBs = append(s.WOBs, WOBStatus{
+			ID: h.ID, App: h.App, Parent: h.Parent, State: h.State, Phase: h.Phase, Effort: h.Effort,
+			Epoch: h.Epoch, Moves: h.Moves, Version: h.Version, Children: h.Out, Copies: h.Copies, Failures: h.Failures,
+		})
+	}
 	return s, nil
 }
 

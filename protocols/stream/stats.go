@@ -7,7 +7,10 @@ import (
 )
 
 // Counter counts messages and their bytes on the wire, lengths and envelopes included.
-type Counter struct{ Messages, Bytes uint64 }
+type Counter struct {
+	Messages uint64 `json:"messages"`
+	Bytes    uint64 `json:"bytes"`
+}
 
 // Stats are totals since the start.
 type Stats struct {
