@@ -103,13 +103,20 @@ func ReadEnvelope(payload []byte) (Envelope, error) {
 }
 
 // PlainSize returns how many bytes Decode will hold for the payload when it is inflated, or an
-// error if that cannot be within limits.
+// error if that is more than its kind may have. An unknown kind is not inflated.
 func PlainSize(payload []byte) (int, error) {
 	f, err := parseFrame(payload)
 	if err != nil {
 		return 0, err
 	}
+	d, ok := Lookup(f.env.Type)
+	if !ok {
+		return 0, nil
+	}
 	size, _, err := f.plainSize()
+	if err == nil && size > d.maxPlain() {
+		err = ErrTooLarge
+	}
 	if err != nil {
 		return 0, &DecodeError{Kind: f.env.Type, Section: "frame", Err: err}
 	}

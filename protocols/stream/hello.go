@@ -1,9 +1,7 @@
 package stream
 
 import (
-	"errors"
 	"fmt"
-	"io"
 
 	"github.com/google/uuid"
 	"github.com/libp2p/go-libp2p/core/network"
@@ -123,16 +121,4 @@ func bounded(addr string) string {
 		return ""
 	}
 	return addr
-}
-
-// unexpected turns the first read of a link, on which nothing may come back, into the reason of its
-// end.
-func unexpected(n int, err error) error {
-	switch {
-	case n > 0:
-		return errors.New("the peer answered on a link of ours")
-	case errors.Is(err, io.EOF):
-		return errEnded
-	}
-	return err
 }

@@ -34,6 +34,18 @@ type violation struct {
 func (v *violation) Error() string { return v.err.Error() }
 func (v *violation) Unwrap() error { return v.err }
 
+// breach makes a violation of an error of decoding, naming its kind if that is one we know.
+func breach(err error) *violation {
+	v := &violation{err: err}
+	var de *protocols.DecodeError
+	if errors.As(err, &de) {
+		if _, known := protocols.Lookup(de.Kind); known {
+			v.kind = de.Kind
+		}
+	}
+	return v
+}
+
 // handler is the one wrapper through which every inbound stream passes: who may talk to us at all is
 // decided here, before anything is read.
 func (m *Mux) handler(prefix protocols.Prefix) network.StreamHandler {
@@ -132,7 +144,7 @@ func (in *inbound) first() (large bool, err error) {
 		env, err := protocols.ReadEnvelope(payload)
 		switch {
 		case err != nil:
-			return false, &violation{err: err}
+			return false, breach(err)
 		case env.Type == kindHello:
 			return false, in.m.welcome(in.r, in.s, payload)
 		}
@@ -142,7 +154,7 @@ func (in *inbound) first() (large bool, err error) {
 	}
 	plain, err := protocols.PlainSize(payload)
 	if err != nil {
-		return false, &violation{err: err}
+		return false, breach(err)
 	}
 	return max(plain, len(payload)) > protocols.MaxLinkFrame, in.dispatch(payload, limit)
 }
@@ -202,17 +214,13 @@ func (in *inbound) dispatch(payload []byte, limit int) error {
 		in.m.stats.unknown.Add(1)
 		return nil
 	}
-	kind := env.Type
-	if _, ok := protocols.Lookup(kind); !ok {
-		kind = ""
-	}
-	if err == nil {
-		err = in.check(&env)
-	}
 	if err != nil {
-		return &violation{kind: kind, err: err}
+		return breach(err)
 	}
-	in.m.stats.received[kind].add(len(payload))
+	if err := in.check(&env); err != nil {
+		return &violation{kind: env.Type, err: err}
+	}
+	in.m.stats.received[env.Type].add(len(payload))
 	in.m.report(Received{Bytes: len(payload), Msg: protocols.Message{
 		From: in.r.node, To: in.m.cfg.Self, Relayed: isCircuit(in.s.Conn()), Body: body,
 	}})
@@ -222,20 +230,16 @@ func (in *inbound) dispatch(payload []byte, limit int) error {
 // reservePlain takes memory for what a compressed frame inflates to.
 func (in *inbound) reservePlain(payload []byte, limit int) (release func(), err error) {
 	size, err := protocols.PlainSize(payload)
-	if err != nil || size > limit {
-		return nil, &violation{err: fmt.Errorf("inflates to too much: %w", orOversize(err))}
+	switch {
+	case err != nil:
+		return nil, breach(err)
+	case size > limit:
+		return nil, &violation{err: errOversize}
 	}
 	if err := in.s.Scope().ReserveMemory(size, network.ReservationPriorityMedium); err != nil {
 		return nil, fmt.Errorf("no memory to inflate a frame: %w", err)
 	}
 	return func() { in.s.Scope().ReleaseMemory(size) }, nil
-}
-
-func orOversize(err error) error {
-	if err == nil {
-		return errOversize
-	}
-	return err
 }
 
 // check compares the envelope with the stream it came on.

@@ -12,6 +12,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/connmgr"
 	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/network"
+	rcmgr "github.com/libp2p/go-libp2p/p2p/host/resource-manager"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
@@ -27,12 +28,17 @@ const (
 	patience = 10 * time.Second
 )
 
-// newHost makes a real host on loopback.
+// newHost makes a real host on loopback, without limits.
 func newHost(t testing.TB, addr string, more ...libp2p.Option) host.Host {
 	t.Helper()
+	return newLimitedHost(t, addr, append(more, libp2p.ResourceManager(&network.NullResourceManager{}))...)
+}
+
+// newLimitedHost has libp2p's limits, or those given.
+func newLimitedHost(t testing.TB, addr string, more ...libp2p.Option) host.Host {
+	t.Helper()
 	h, err := libp2p.New(append([]libp2p.Option{
-		libp2p.ListenAddrStrings(addr), libp2p.ResourceManager(&network.NullResourceManager{}),
-		libp2p.ConnectionManager(connmgr.NullConnMgr{}), libp2p.DisableMetrics(), libp2p.DisableRelay(),
+		libp2p.ListenAddrStrings(addr), libp2p.ConnectionManager(connmgr.NullConnMgr{}), libp2p.DisableMetrics(), libp2p.DisableRelay(),
 		libp2p.Ping(false), libp2p.DisableIdentifyAddressDiscovery(),
 	}, more...)...)
 	require.NoError(t, err)
@@ -317,6 +323,49 @@ func TestDisconnectSendsWhatIsQueued(t *testing.T) {
 		waitFor[Received](a, 1)
 		require.Len(t, waitFor[PeerUp](a, 2), 2)
 	})
+}
+
+func TestIdleLinksCloseAndReopen(t *testing.T) {
+	limits := Limits{Idle: 50 * time.Millisecond}
+	a, b := newNode(t, newHost(t, tcpAddr), "p", limits), newNode(t, newHost(t, tcpAddr), "p", limits)
+	for round := 1; round <= 3; round++ {
+		a.Send(b.id, b.addrs, protocols.Resend{})
+		waitFor[Received](b, round)
+		require.Eventually(t, func() bool {
+			a.mu.Lock()
+			defer a.mu.Unlock()
+			a.Mux.mu.Lock()
+			defer a.Mux.mu.Unlock()
+			for _, l := range a.peers[b.h.ID()].links {
+				if l.running {
+					return false
+				}
+			}
+			return true
+		}, patience, time.Millisecond)
+	}
+	require.Len(t, of[PeerUp](a), 1)
+	require.Empty(t, of[PeerDown](a))
+	require.Empty(t, of[SendFailed](a))
+	require.Empty(t, of[Rejected](b))
+}
+
+func TestLargeFrameWithoutMemoryIsRefused(t *testing.T) {
+	limits := rcmgr.PartialLimitConfig{Stream: rcmgr.ResourceLimits{Memory: 2 << 20}}
+	manager, err := rcmgr.NewResourceManager(rcmgr.NewFixedLimiter(limits.Build(rcmgr.DefaultLimits.AutoScale())))
+	require.NoError(t, err)
+	a := newNode(t, newHost(t, tcpAddr), "p", Limits{})
+	b := newNode(t, newLimitedHost(t, tcpAddr, libp2p.ResourceManager(manager)), "p", Limits{})
+	a.Send(b.id, b.addrs, protocols.Transfer{WOB: bigWOB(1 << 20)})
+	waitFor[Received](b, 1)
+	for _, size := range []int{4 << 20, 7 << 20} { // few bytes on the wire: it counts what they inflate to
+		a.Send(b.id, nil, protocols.Transfer{WOB: bigWOB(size)})
+	}
+	for _, f := range waitFor[SendFailed](a, 2) {
+		require.ErrorIs(t, f.Err, network.ErrReset)
+	}
+	a.Send(b.id, nil, protocols.OfferAck{Request: "r", Offer: "o"})
+	waitFor[Received](b, 2)
 }
 
 func TestBadAddressees(t *testing.T) {
