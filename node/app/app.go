@@ -72,6 +72,7 @@ type (
 		Gen  uint64
 		Err  error
 		Log  string // last lines of standard error, at most 4 KiB, valid UTF-8
+		Junk int    // lines on standard output that were no messages of the protocol; they are in the log
 	}
 	// Reply answers a Call. Calls that are open when the process ends are not answered: Down says it all.
 	Reply struct {

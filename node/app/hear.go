@@ -32,6 +32,7 @@ func (p *process) hear(ev any) {
 		m, ok := parse(ev.line)
 		switch {
 		case !ok:
+			p.junk++
 			p.out.line(ev.line)
 		case m.Method != "":
 			p.asked(m)

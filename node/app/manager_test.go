@@ -129,6 +129,7 @@ func TestJunkGoesToTheLog(t *testing.T) {
 	r.m.StopProc(0, 1)
 	down := wait[Down](r)
 	require.NoError(t, down.Err)
+	require.Equal(t, 9, down.Junk)
 	require.Contains(t, down.Log, "hello\n")
 	require.Contains(t, down.Log, `{"a":1}`)
 	kept, err := os.ReadFile(logFile)

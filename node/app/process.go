@@ -64,6 +64,7 @@ type process struct {
 	stopping  bool // StopProc was asked for: its end is no fault
 	finishing bool // and standard input is closed
 	fault     error
+	junk      int
 	alarms    alarmSet
 	child     *child
 	out       *appLog
@@ -104,7 +105,7 @@ func (p *process) run(before <-chan struct{}) {
 		delete(p.m.procs, p.proc)
 	}
 	p.m.mu.Unlock()
-	p.m.post(Down{Proc: p.proc, Gen: p.gen, Err: p.fault, Log: p.out.last()})
+	p.m.post(Down{Proc: p.proc, Gen: p.gen, Err: p.fault, Log: p.out.last(), Junk: p.junk})
 	close(p.done)
 }
 
