@@ -47,9 +47,12 @@ func (m *Machine) onFind(in Find) {
 	until := m.now.Add(m.cfg.QueryWait)
 	m.asked.find[in.Request] = until
 	m.sooner(timerQuery, until)
-	m.send(m.supervisor, protocols.FindWork{Request: in.Request, Apps: slices.Clone(in.Apps), Slots: in.Slots,
-		Avoid: slices.Clone(in.Avoid), Workload: m.workload})
+	m.send(m.supervisor, protocols.FindWork{Request: in.Request, Apps: first(in.Apps), Slots: in.Slots,
+		Avoid: first(in.Avoid), Workload: m.workload})
 }
+
+// first copies as much of a list as CL_FIND_WORK has room for.
+func first[T any](list []T) []T { return slices.Clone(list[:min(len(list), 256)]) }
 
 // noWorkKnown answers a search that nobody answered: ask again soon.
 func (m *Machine) noWorkKnown(request string) {

@@ -22,7 +22,7 @@ func (m *Machine) onUpdate(from wob.NodeID, u protocols.Update) {
 	case member == nil || u.MemberSeq != member.Seq:
 		m.send(from, protocols.Detached{MemberSeq: u.MemberSeq, Reason: "not attached so"})
 	case u.Full:
-		member.WOBSeq, member.Resend = u.Seq, false
+		member.WOBSeq, member.Asked = u.Seq, 0
 		m.replaceHeld(from, u.Entries)
 	case u.Seq == member.WOBSeq+1:
 		member.WOBSeq = u.Seq
@@ -33,32 +33,34 @@ func (m *Machine) onUpdate(from wob.NodeID, u protocols.Update) {
 	}
 }
 
-// askResend asks a member for all its entries, once until they come or a beat later
-// shows the gap again.
+// askResend asks a member for all its entries, and again when they do not come.
 func (m *Machine) askResend(member *roster.Member) {
-	if member.Resend && m.now == member.Heard {
+	if member.Asked != 0 && m.now.Sub(member.Asked) < m.cfg.Heartbeat/2 {
 		return
 	}
-	member.Resend = true
+	member.Asked = max(m.now, 1)
 	m.send(member.ID, protocols.Resend{MemberSeq: member.Seq})
 }
 
 // replaceHeld lists all that a node holds; what it held before and does not name any
-// more is outdated.
+// more is outdated: it may have restarted without it.
 func (m *Machine) replaceHeld(from wob.NodeID, entries []protocols.Entry) {
 	m.listAll(from, entries)
 	named := make(map[wob.ID]bool, len(entries))
 	for i := range entries {
 		named[entries[i].ID] = true
 	}
+	var missing []protocols.Entry
 	for _, e := range m.sup.index.Held(from) {
 		if !named[e.ID] {
 			e.Stale = true
 			if m.list(e, m.cfg.Self) {
-				m.sup.publish = append(m.sup.publish, e)
+				missing = append(missing, e)
 			}
 		}
 	}
+	m.sup.publish = append(m.sup.publish, missing...)
+	m.hintParents(missing)
 }
 
 // listAll lists and gossips what a node may say; the rest of its entries is refused.

@@ -77,7 +77,7 @@ func New(cfg Config, rng *rand.Rand) (*Machine, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	cfg.Addrs = slices.Clone(cfg.Addrs)
+	cfg.Addrs = usable(cfg.Addrs)
 	first := cfg.Boot << 32
 	m := &Machine{
 		cfg: cfg, rng: rng, timers: core.NewTimers(int(timerCount)), role: Idling,
@@ -151,6 +151,14 @@ func (m *Machine) clear(t timer)             { m.timers.Clear(int(t)) }
 
 // sooner arms t for the instant at unless it is due earlier.
 func (m *Machine) sooner(t timer, at core.Time) { m.set(t, min(at, m.timers[t])) }
+
+// usable keeps the addresses that fit in a message: a host with many interfaces has
+// more than anybody needs.
+func usable(addrs []string) []string {
+	const most, longest = 16, 256 // the bounds of every list of addresses, see protocols
+	list := slices.DeleteFunc(slices.Clone(addrs), func(a string) bool { return a == "" || len(a) > longest })
+	return list[:min(len(list), most)]
+}
 
 func find(list []protocols.Supervisor, id wob.NodeID) *protocols.Supervisor {
 	for i := range list {

@@ -33,7 +33,7 @@ func chaos(t *testing.T, seed uint64) uint64 {
 		id := name(w.rng.IntN(10))
 		h := w.nodes[id]
 		switch p := w.rng.IntN(12); {
-		case !h.alive:
+		case !h.alive || h.role == Idling:
 			w.start(id, 20+int(id[1]-'0')%3*10, id != "n4")
 			delete(held, id)
 		case p < 4:
@@ -52,6 +52,9 @@ func chaos(t *testing.T, seed uint64) uint64 {
 		case p < 9 && held[id] != 0:
 			w.step(id, Release{Entry: running(held[id]), Gone: true})
 			delete(held, id)
+		case p == 9 && w.rng.IntN(3) == 0:
+			w.step(id, Leave{})
+			delete(held, id)
 		}
 		w.run(time.Duration(w.rng.IntN(4000)) * time.Millisecond)
 	}
@@ -59,7 +62,7 @@ func chaos(t *testing.T, seed uint64) uint64 {
 	w.loss = 0
 	w.gw.set(w, false)
 	for i := range 10 {
-		if !w.nodes[name(i)].alive {
+		if h := w.nodes[name(i)]; !h.alive || h.role == Idling {
 			w.start(name(i), 20+i%3*10, i != 4)
 		}
 	}
@@ -79,7 +82,7 @@ func chaos(t *testing.T, seed uint64) uint64 {
 }
 
 func TestAnyNetworkHeals(t *testing.T) {
-	for seed := range uint64(60) {
+	for seed := range uint64(150) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) { chaos(t, seed) })
 	}
 }

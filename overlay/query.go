@@ -38,6 +38,9 @@ type located struct {
 
 func (m *Machine) onLocate(in Locate) {
 	e, answer := m.Lookup(in.WOB)
+	if !in.WOB.Valid() {
+		answer = protocols.Absent // no WOB can have this name
+	}
 	if answer != protocols.Unknown {
 		m.report(Located{Token: in.Token, WOB: in.WOB, Answer: answer, Entry: e})
 		return

@@ -62,7 +62,7 @@ func (h *holdings) note(e protocols.Entry) {
 func (m *Machine) onHold(in Hold) {
 	e := in.Entry
 	e.Inc.Holder, e.Stale, e.Gone = m.cfg.Self, false, false
-	if len(e.Addrs) == 0 {
+	if e.Addrs = usable(e.Addrs); len(e.Addrs) == 0 {
 		e.Addrs = m.cfg.Addrs
 	}
 	m.holds.seq++

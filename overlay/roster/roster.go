@@ -20,7 +20,7 @@ type Member struct {
 	Public    bool      // eligible as supervisor
 	Idle      int       // free slots
 	WOBSeq    uint64    // last differential update applied
-	Resend    bool      // all its entries were asked for and are not here yet
+	Asked     core.Time // when all its entries were asked for, 0 once they came
 	Heard     core.Time // when it last gave a sign of life
 }
 
