@@ -34,6 +34,7 @@ func (c Codec) String() string {
 		return "zlib"
 	case CodecZstd:
 		return "zstd"
+	case CodecNone:
 	}
 	return "none"
 }

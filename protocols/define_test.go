@@ -113,6 +113,7 @@ func TestBounds(t *testing.T) {
 		{"verdict", ErrUnknownValue, func() Body { m := valid("WOB_FINISHED_ACK").(FinishedAck); m.Verdict = ""; return m }},
 		{"stale", ErrInconsistent, func() Body { m := valid("WOB_BACKUP_ACK").(BackupAck); m.Stale = nil; return m }},
 		{"wob", ErrMissing, func() Body { return Finished{} }},
+		{"wob.parent", ErrNotUUID, func() Body { m := valid("WOB_FINISHED").(Finished); m.WOB.Parent = ""; return m }},
 		{"wob", ErrInconsistent, func() Body { return Info{ID: entry.ID, Found: true} }},
 		{"wob.id", ErrInconsistent, func() Body { return Info{ID: entry.ID, Found: true, WOB: s.wob()} }},
 		{"wobs", ErrTooFew, func() Body { return Backup{} }},

@@ -18,6 +18,9 @@ func (Finished) Kind() Kind { return "WOB_FINISHED" }
 func (m Finished) Validate() error {
 	var c checker
 	c.carried("wob", m.WOB)
+	if m.WOB != nil {
+		c.wob("wob.parent", m.WOB.Parent, false) // a root's result goes to the gateway
+	}
 	return c.err
 }
 

@@ -291,7 +291,7 @@ func TestDownAndUpAgain(t *testing.T) {
 		waitFor[PeerUp](a, 1)
 		waitFor[PeerUp](b, 1)
 		start := time.Now()
-		b.Mux.Close()
+		b.Close()
 		require.NoError(t, b.h.Close())
 		require.Equal(t, b.id, waitFor[PeerDown](a, 1)[0].Peer)
 		require.Less(t, time.Since(start), 3*time.Second)
