@@ -29,6 +29,11 @@ func (m *Machine) onAccept(from wob.NodeID, a protocols.Accept) {
 		m.tryNext()
 		return
 	}
+	if a.View.Cluster == m.view.Cluster && newer(m.view, a.View) && find(m.view.Supervisors, from) == nil {
+		m.send(from, protocols.Leave{MemberSeq: a.MemberSeq, Reason: "a supervisor no longer"})
+		m.tryNext()
+		return
+	}
 	m.clear(timerJoin)
 	m.join = joining{}
 	m.role, m.supervisor, m.heard = Member, from, m.now
@@ -56,7 +61,7 @@ func (m *Machine) onRefuse(from wob.NodeID, r protocols.Refuse) {
 	if m.role != Joining || from != m.join.target.ID || r.MemberSeq != m.memberSeq {
 		return
 	}
-	if !m.join.inCluster || r.View.Cluster == m.view.Cluster {
+	if len(m.join.queue) < maxQueue && (!m.join.inCluster || r.View.Cluster == m.view.Cluster) {
 		m.join.queue = append(m.join.queue, m.shuffled(r.View.Supervisors)...)
 	}
 	m.tryNext()

@@ -100,7 +100,7 @@ func (m *Machine) onPrepared(from wob.NodeID, p protocols.Prepared) {
 		return
 	}
 	if !p.OK {
-		if p.View != nil && p.View.Cluster == m.view.Cluster && newer(*p.View, m.view) {
+		if p.View != nil && p.View.Cluster == m.view.Cluster && newer(*p.View, m.view) && !leaps(*p.View, m.view) {
 			m.adopt(*p.View)
 		}
 		return

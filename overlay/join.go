@@ -22,8 +22,11 @@ type joining struct {
 	previous  protocols.View
 }
 
-// maxTried bounds one round: refusals may name ever more supervisors.
-const maxTried = 256
+// maxTried and maxQueue bound one round: refusals may name ever more supervisors.
+const (
+	maxTried = 256
+	maxQueue = 4096
+)
 
 var (
 	_ = on((*Machine).onStart)

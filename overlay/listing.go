@@ -85,7 +85,7 @@ func (m *Machine) listAll(from wob.NodeID, entries []protocols.Entry) {
 func (m *Machine) listOwn(e protocols.Entry) { m.listAll(m.cfg.Self, []protocols.Entry{e}) }
 
 // mayList reports whether a node may say e: about what it holds, or that a child of
-// what it holds is gone.
+// what it holds is gone. The child's parent is the one that was listed with it.
 func (m *Machine) mayList(from wob.NodeID, e *protocols.Entry) bool {
 	if e.Inc.Holder == from {
 		return true
@@ -93,12 +93,11 @@ func (m *Machine) mayList(from wob.NodeID, e *protocols.Entry) bool {
 	if !e.Gone {
 		return false
 	}
-	parent := e.Parent
 	if known, ok := m.sup.index.Get(e.ID); ok {
-		parent = known.Parent
+		e.Parent = known.Parent
 	}
-	p, ok := m.sup.index.Get(parent)
-	return ok && p.Inc.Holder == from
+	p, ok := m.sup.index.Get(e.Parent)
+	return ok && e.Parent != e.ID && p.Inc.Holder == from
 }
 
 // tellOverruled answers an entry that lost against a newer incarnation or a tombstone.
@@ -148,8 +147,8 @@ func (m *Machine) list(e protocols.Entry, via wob.NodeID) bool {
 
 // contradict answers "outdated" about what is held here after all.
 func (m *Machine) contradict(e *protocols.Entry) {
-	if own, ok := m.holds.own[e.ID]; ok && e.Inc == own.Inc && e.Seq >= own.Seq {
-		m.holds.seq = max(m.holds.seq, e.Seq) + 1
+	if own, ok := m.holds.own[e.ID]; ok && e.Inc == own.Inc {
+		m.holds.seq++
 		own.Seq = m.holds.seq
 		m.holds.own[e.ID] = own
 		m.listOwn(own)

@@ -123,8 +123,10 @@ func (m *Machine) checkSilence() {
 func (m *Machine) lose(id wob.NodeID, reason string) {
 	if m.sup == nil {
 		if m.role == Member && id == m.supervisor {
-			m.down[id] = true
-			m.viewChanged()
+			if find(m.view.Supervisors, id) != nil {
+				m.down[id] = true
+				m.viewChanged()
+			}
 			m.reattach(false)
 		}
 		return

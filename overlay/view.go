@@ -27,6 +27,12 @@ func newer(a, b protocols.View) bool {
 	}) < 0
 }
 
+// leaps reports whether a view is further ahead than changes can have come: a forged
+// one would use up the epochs.
+func leaps(v, known protocols.View) bool {
+	return v.Epoch > known.Epoch && v.Epoch-known.Epoch > 1<<32
+}
+
 // live lists the supervisors believed alive, in view order. One that is leaving does
 // not count itself.
 func (m *Machine) live() []wob.NodeID {
@@ -91,6 +97,9 @@ func (m *Machine) offerView(from wob.NodeID, kind protocols.Kind, v protocols.Vi
 	switch {
 	case v.Cluster != m.view.Cluster || find(m.view.Supervisors, from) == nil:
 		m.reject(from, kind, "not from a supervisor of this cluster")
+		return
+	case leaps(v, m.view):
+		m.reject(from, kind, "the epoch is out of reach")
 		return
 	case newer(v, m.view):
 		m.adopt(v)

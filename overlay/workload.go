@@ -1,6 +1,7 @@
 package overlay
 
 import (
+	"math"
 	"time"
 
 	"github.com/wobcompute/wobcompute/core"
@@ -112,7 +113,7 @@ func (m *Machine) pushNow() {
 	}
 	p := &m.sup.push
 	p.pushed, p.any = m.now, true
-	if p.raise {
+	if p.raise && m.workload.Cluster < math.MaxUint64 {
 		p.raise = false
 		m.workload.Cluster++
 		m.report(WorkloadRose{Workload: m.workload})
