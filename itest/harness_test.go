@@ -56,7 +56,7 @@ func heavy(t *testing.T) {
 }
 
 // wob runs a command to its end and returns its standard output and exit code.
-func wob(t *testing.T, args ...string) (stdout string, code int) {
+func runWob(t *testing.T, args ...string) (stdout string, code int) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	defer cancel()
@@ -77,7 +77,7 @@ func wob(t *testing.T, args ...string) (stdout string, code int) {
 // wobJSON runs a command that must succeed and decodes what it printed.
 func wobJSON(t *testing.T, into any, args ...string) {
 	t.Helper()
-	out, code := wob(t, append(args, "--json")...)
+	out, code := runWob(t, append(args, "--json")...)
 	require.Zero(t, code, "wob %v: %s", args, out)
 	require.NoError(t, json.Unmarshal([]byte(out), into), "wob %v printed %q", args, out)
 }
@@ -231,10 +231,10 @@ func newNetwork(t *testing.T) *network {
 	t.Helper()
 	n := &network{t: t, dir: t.TempDir()}
 	n.project = filepath.Join(n.dir, "project")
-	_, code := wob(t, "project", "new", "test", "--dir", n.project)
+	_, code := runWob(t, "project", "new", "test", "--dir", n.project)
 	require.Zero(t, code)
 	for _, app := range []string{"primes", "nqueens"} {
-		_, code = wob(t, "project", "app", "add", "--project", n.project, n.packageDir(app))
+		_, code = runWob(t, "project", "app", "add", "--project", n.project, packageDir(t, filepath.Join(n.dir, "apps"), app))
 		require.Zero(t, code)
 	}
 	n.startGateway("127.0.0.1:0")
@@ -242,16 +242,16 @@ func newNetwork(t *testing.T) *network {
 }
 
 // packageDir makes an application's directory: its app.json and its program.
-func (n *network) packageDir(app string) string {
-	n.t.Helper()
-	dir := filepath.Join(n.dir, "apps", app)
-	require.NoError(n.t, os.MkdirAll(dir, 0o755))
+func packageDir(t *testing.T, under, app string) string {
+	t.Helper()
+	dir := filepath.Join(under, app)
+	require.NoError(t, os.MkdirAll(dir, 0o755))
 	spec, err := os.ReadFile(filepath.Join("..", "examples", app, "app.json"))
-	require.NoError(n.t, err)
-	require.NoError(n.t, os.WriteFile(filepath.Join(dir, "app.json"), spec, 0o644))
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "app.json"), spec, 0o644))
 	program, err := os.ReadFile(filepath.Join(bin, app))
-	require.NoError(n.t, err)
-	require.NoError(n.t, os.WriteFile(filepath.Join(dir, app), program, 0o755))
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(filepath.Join(dir, app), program, 0o755))
 	return dir
 }
 
@@ -273,7 +273,7 @@ func (n *network) addNode(args ...string) *process {
 	n.t.Helper()
 	name := fmt.Sprintf("node%d", len(n.nodes)+1)
 	data := filepath.Join(n.dir, name)
-	_, code := wob(n.t, "join", n.url, "--data", data)
+	_, code := runWob(n.t, "join", n.url, "--data", data)
 	require.Zero(n.t, code)
 	p := n.runNode(name, args...)
 	n.nodes = append(n.nodes, p)

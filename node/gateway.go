@@ -144,6 +144,7 @@ func (p *Project) takeWork(e work.TakeWork) {
 func (p *Project) gatewayAnswer(token uint64, lease time.Duration, err error) {
 	in := work.GatewayAnswer{Token: token, Lease: lease, Status: http.StatusOK}
 	if err != nil {
+		p.logger.Debug("Gateway refused", "token", token, "err", err)
 		in.Status = api.Status(err)
 		if in.Status == 0 || in.Status >= 500 {
 			in.Err = err.Error()

@@ -94,7 +94,7 @@ func StartProject(cfg ProjectConfig) (*Project, error) {
 	if len(cfg.Listen) == 0 {
 		cfg.Listen = DefaultListen
 	}
-	if err := os.MkdirAll(cfg.Dir, 0o700); err != nil {
+	if err := os.MkdirAll(filepath.Join(cfg.Dir, "logs"), 0o700); err != nil {
 		return nil, fmt.Errorf("project directory: %w", err)
 	}
 	key, err := loadKey(cfg.Dir)
@@ -143,7 +143,7 @@ func (p *Project) start() error {
 		return fmt.Errorf("protocols: %w", err)
 	}
 	p.gossip, err = stream.NewGossip(p.ctx, stream.GossipConfig{
-		Host: p.host, Project: p.cfg.ID, Logger: p.logger,
+		Host: p.host, Project: p.cfg.ID, Logger: slog.New(atLeast{p.logger.Handler(), slog.LevelWarn}),
 		Handle: func(in stream.Incoming) { p.box.postNetwork(in, p.ctx.Done()) },
 	})
 	if err != nil {
