@@ -25,6 +25,24 @@ func (m *Mux) ownHello() protocols.Hello {
 	return h
 }
 
+// Announce makes the handshake anew with every peer that is up, so that a changed Hello (a lower
+// capacity, a new address) reaches them.
+func (m *Mux) Announce() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, r := range m.peers {
+		if !r.up {
+			continue
+		}
+		if r.attempt == nil {
+			r.attempt = &attempt{done: make(chan struct{})}
+		}
+		l := r.linkLocked(protocols.PrefixNode)
+		l.move = true
+		l.startLocked()
+	}
+}
+
 // greet opens the handshake on a fresh /node stream: our Hello, then the peer's on its way back.
 func (m *Mux) greet(r *remote, s network.Stream) error {
 	if err := m.sendHello(r, s); err != nil {

@@ -7,7 +7,7 @@ import (
 
 // Incoming is what the binding tells its node: one of the types below. They come from many
 // goroutines; those about one peer's being up or down come in order, and what a peer sent comes
-// after its PeerUp.
+// after its PeerUp; the last of it may come after its PeerDown.
 type Incoming interface{ incoming() }
 
 // Received is a message that passed every check of form: its sender is the peer it names.

@@ -70,6 +70,8 @@ func newNode(t testing.TB, h host.Host, project string, limits Limits) *node {
 	m, err := New(Config{
 		Host: h, Project: project, Limits: limits, Handle: n.handle,
 		Hello: func() protocols.Hello {
+			n.mu.Lock()
+			defer n.mu.Unlock()
 			return protocols.Hello{Agent: "test", Capacity: 100, Public: true, Addrs: n.addrs}
 		},
 	})
@@ -366,6 +368,25 @@ func TestLargeFrameWithoutMemoryIsRefused(t *testing.T) {
 	}
 	a.Send(b.id, nil, protocols.OfferAck{Request: "r", Offer: "o"})
 	waitFor[Received](b, 2)
+}
+
+func TestAnnounceSpreadsAChangedHello(t *testing.T) {
+	a, b := pair(t, tcpAddr)
+	c := newNode(t, newHost(t, tcpAddr), "p", Limits{})
+	a.Connect(b.id, b.addrs) // a has a /node link to b
+	c.Connect(a.id, a.addrs) // and none to c
+	waitFor[PeerUp](a, 2)
+	waitFor[PeerUp](b, 1)
+	waitFor[PeerUp](c, 1)
+	a.mu.Lock()
+	a.addrs = append(a.addrs, "/ip4/192.0.2.1/tcp/1")
+	a.mu.Unlock()
+	a.Announce()
+	for _, n := range []*node{b, c} {
+		require.Equal(t, a.addrs, waitFor[PeerUp](n, 2)[1].Hello.Addrs)
+		require.Empty(t, of[PeerDown](n))
+	}
+	require.Len(t, of[PeerUp](a), 2)
 }
 
 func TestBadAddressees(t *testing.T) {
