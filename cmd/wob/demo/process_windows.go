@@ -1,0 +1,14 @@
+package demo
+
+import (
+	"errors"
+	"os"
+	"syscall"
+)
+
+// processAttr puts a process in a group of its own, so that Ctrl-C reaches the demo alone.
+func processAttr() *syscall.SysProcAttr {
+	return &syscall.SysProcAttr{CreationFlags: syscall.CREATE_NEW_PROCESS_GROUP}
+}
+
+func terminate(*os.Process) error { return errors.ErrUnsupported }
