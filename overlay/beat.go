@@ -37,9 +37,8 @@ func (m *Machine) memberBeat() protocols.Beat {
 
 func (m *Machine) supervisorBeat() protocols.Beat {
 	digest := m.sup.index.Digest()
-	best := m.best()
 	return protocols.Beat{Cluster: m.view.Cluster, ViewEpoch: m.view.Epoch, Workload: m.workload,
-		Idle: m.idle + m.sup.roster.Idle(), Members: m.sup.roster.Len(), Index: &digest, Best: best[:min(len(best), maxBest)]}
+		Idle: m.idle + m.sup.roster.Idle(), Members: m.sup.roster.Len(), Index: &digest, Best: m.named()}
 }
 
 // beatColleagues also reaches for those believed dead: they may be back.
@@ -94,7 +93,7 @@ func (m *Machine) hearsMember(from wob.NodeID, b protocols.Beat) {
 	if b.ViewEpoch < m.view.Epoch {
 		m.send(from, protocols.ViewIs{View: m.view, Workload: m.workload})
 	}
-	if b.WOBSeq != member.WOBSeq {
+	if b.WOBSeq != member.WOBSeq || member.Asked != 0 {
 		m.askResend(member)
 	}
 }

@@ -15,8 +15,12 @@ import (
 
 var _ = alarm(timerLook, (*Machine).look)
 
-// maxBest is how many eligible members a supervisor names to the primary.
-const maxBest = 8
+// maxBest is how many eligible members a supervisor names to the primary, maxBestBytes
+// what they may take of a beat.
+const (
+	maxBest      = 8
+	maxBestBytes = 6 << 10
+)
 
 func (m *Machine) look() {
 	if m.sup == nil {
@@ -100,6 +104,22 @@ func (m *Machine) best() []protocols.Supervisor {
 		}
 	}
 	slices.SortFunc(list, byWorth)
+	return list
+}
+
+// named is the part of best that a beat has room for.
+func (m *Machine) named() []protocols.Supervisor {
+	list, bytes := m.best(), 0
+	list = list[:min(len(list), maxBest)]
+	for i, s := range list {
+		bytes += 120 + jsonText(string(s.ID))
+		for _, a := range s.Addrs {
+			bytes += 3 + jsonText(a)
+		}
+		if bytes > maxBestBytes {
+			return list[:i]
+		}
+	}
 	return list
 }
 

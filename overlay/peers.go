@@ -27,7 +27,6 @@ func (m *Machine) onPeerUp(in PeerUp) {
 		return
 	}
 	if member := m.sup.roster.Get(in.Peer); member != nil {
-		member.Public = member.Public && in.Hello.Public
 		member.Addrs, member.Bandwidth = in.Hello.Addrs, in.Hello.Bandwidth
 	}
 }

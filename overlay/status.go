@@ -40,6 +40,10 @@ func (m *Machine) reportStatus() {
 		m.sooner(timerStatus, m.now.Add(statusSoon)) // the last report is still under way
 		return
 	}
+	if p := m.sup.commit.proposal; p != nil && p.gateway {
+		m.sendStatus(p.next) // it may be in force there, and the view now outdated
+		return
+	}
 	m.sendStatus(m.view)
 }
 

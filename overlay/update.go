@@ -23,11 +23,12 @@ var (
 )
 
 const (
-	batch       = 3 * time.Millisecond // between two updates
-	maxUpdate   = 1 << 20              // bytes of one update, estimated
-	maxListed   = 16_000               // entries of one message; the catalogue allows 16384
-	maxReleased = 256                  // releases repeated to a new supervisor
-	releasedFor = 10 * time.Minute     // for so long: a supervisor may die with the news
+	batch         = 3 * time.Millisecond // between two updates
+	maxUpdate     = 1 << 20              // bytes of one update, estimated
+	maxEverything = 3 << 20              // bytes of all entries in one message, estimated
+	maxListed     = 16_000               // entries of one message; the catalogue allows 16384
+	maxReleased   = 256                  // releases repeated to a new supervisor
+	releasedFor   = 10 * time.Minute     // for so long: a supervisor may die with the news
 )
 
 // holdings are the WOBs of this node, and the news about them not yet told.
@@ -124,7 +125,14 @@ func (m *Machine) everything() []protocols.Entry {
 		list = append(list, r.entry)
 	}
 	h.clear()
-	return list[:min(len(list), maxListed)]
+	if len(list) == 0 {
+		return list
+	}
+	n := fit(list, maxEverything, maxListed)
+	for _, e := range list[n:] {
+		h.note(e) // more than one message holds: the rest follows as an update
+	}
+	return list[:n]
 }
 
 // flush sends what has gathered, at the end of a step.
