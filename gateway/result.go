@@ -15,7 +15,7 @@ func (s *Server) putResult(r *http.Request, caller wob.NodeID) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	if !wob.Terminal(w.State) || w.State == wob.Merged {
+	if w.State != wob.Finished && w.State != wob.Failed && w.State != wob.Cancelled {
 		return reply{}, invalid("state", "", "a result is finished, failed or cancelled, not %s", w.State)
 	}
 	injected, err := s.injected(r, w.ID)
