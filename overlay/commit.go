@@ -87,7 +87,7 @@ func (m *Machine) promise(from wob.NodeID, p protocols.Prepare) bool {
 		return false
 	case c.promised == from:
 		return sameIDs(c.next.Supervisors, p.Next.Supervisors)
-	case c.promised != "" && !m.down[c.promised] && !(c.promised == m.cfg.Self && m.leaving):
+	case c.promised != "" && !m.down[c.promised] && (c.promised != m.cfg.Self || !m.leaving):
 		return false
 	}
 	*c = committing{promised: from, next: p.Next}

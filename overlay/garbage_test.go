@@ -46,7 +46,7 @@ func (f *forger) fill(v reflect.Value) {
 		v.SetString(string(pick(f.rng, []protocols.Answer{protocols.Found, protocols.Absent, protocols.Unknown})))
 		return
 	}
-	switch v.Kind() {
+	switch v.Kind() { //nolint:exhaustive // the kinds that bodies are made of
 	case reflect.String:
 		v.SetString(pick(f.rng, []string{"primes", "/mem/x", "q"}))
 	case reflect.Int, reflect.Int64:

@@ -71,6 +71,10 @@ func (m *Machine) onGatewayClusters(in GatewayClusters) {
 		m.join.queue = m.shuffled(m.join.previous.Supervisors)
 	case in.Answer == "list":
 		for _, c := range in.Clusters {
+			if m.resumes(c) {
+				m.resume()
+				return
+			}
 			m.join.queue = append(m.join.queue, m.shuffled(c.Supervisors)...)
 		}
 	case in.Answer == "found":
