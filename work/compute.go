@@ -66,7 +66,7 @@ func (m *Machine) pump(r *rec) {
 		m.pumpOpen(r)
 		return
 	}
-	if r.calls > 0 || r.proc.open {
+	if r.calls > 0 || r.proc.open || r.asking != nil || r.offer != nil {
 		return
 	}
 	switch {
@@ -81,7 +81,7 @@ func (m *Machine) pump(r *rec) {
 // more away. An offer that is open delays the checkpoint and no further one is made.
 func (m *Machine) pumpOpen(r *rec) {
 	switch {
-	case r.stopping || r.offer != nil:
+	case r.stopping || r.offer != nil || r.asking != nil:
 	case r.wantSave && r.save == nil:
 		m.pack(r)
 	default:
@@ -119,6 +119,9 @@ func (m *Machine) compute(r *rec) {
 	}
 	m.report(Computing{WOB: r.id(), Proc: p.n, Effort: r.mem.Effort, Waited: waited})
 	m.announce(r)
+	if r.root() { // who asked before it was here got nothing and would wait
+		m.emit(WorkAvailable{WOB: r.id()})
+	}
 }
 
 func (m *Machine) interval(r *rec) time.Duration {
@@ -143,6 +146,10 @@ func (m *Machine) computeDone(p *proc, r *rec, c *call, in AppReply) {
 			return
 		}
 		m.pump(r)
+		return
+	}
+	if r.asking != nil {
+		r.again = true // the answer to OnWOBRequest tells
 		return
 	}
 	if r.offer != nil && !r.offer.acking { // the locked part is this WOB's again
@@ -300,7 +307,11 @@ func (m *Machine) suspend(r *rec) {
 	if !r.inProcess() || r.stopping || r.exiting {
 		return
 	}
-	m.releaseOffer(r, "leaving")
+	if r.asking != nil { // an offer may be on its way; it is released first
+		r.quit = max(r.quit, quitSuspend)
+		return
+	}
+	m.withdraw(r, "leaving")
 	m.declineQueue(r, "leaving")
 	r.stopping = true
 	if r.open {

@@ -53,7 +53,20 @@ func (m *Machine) withParent(r *rec, f func(wob.NodeID, []string)) {
 	r.locating = true
 	m.locate(r.mem.Parent, func(in Located) {
 		r.locating = false
-		if r.dead || in.Answer != protocols.Found || in.Entry.Gone || in.Entry.Inc.Holder == m.cfg.Self {
+		if r.dead {
+			return
+		}
+		switch {
+		case in.Entry.Gone:
+			m.orphaned(r)
+			return
+		case in.Answer == protocols.Absent:
+			m.parentAbsent(r)
+			return
+		case in.Answer == protocols.Found:
+			r.orphan, r.absent = 0, 0
+		}
+		if in.Answer != protocols.Found || in.Entry.Inc.Holder == m.cfg.Self {
 			return
 		}
 		r.parentAt, r.parentAddrs = in.Entry.Inc.Holder, in.Entry.Addrs
@@ -61,6 +74,25 @@ func (m *Machine) withParent(r *rec, f func(wob.NodeID, []string)) {
 			f(r.parentAt, r.parentAddrs)
 		}
 	})
+}
+
+// orphaned drops a WOB whose parent is over, after it was told so twice: nobody wants its
+// result. The newest incarnation of the parent has merged, reclaimed or given up its part.
+func (m *Machine) orphaned(r *rec) {
+	if r.orphan++; r.orphan >= 2 && r.phase != moving && r.phase != checking {
+		m.drop(r, "its parent is over", true)
+	}
+}
+
+// parentAbsent drops a WOB whose parent is in no index for LostAfter: its grandparent was
+// recovered from before the parent was born, and so its part is computed under another id.
+func (m *Machine) parentAbsent(r *rec) {
+	switch {
+	case r.absent == 0:
+		r.absent = m.now
+	case m.now.Sub(r.absent) >= m.cfg.LostAfter && r.phase != moving && r.phase != checking:
+		m.drop(r, "its parent is lost", true)
+	}
 }
 
 // finishedAckIn ends a finished WOB: merged, or not listed and thus discarded (S2).
@@ -113,6 +145,7 @@ func (m *Machine) statusIn(from wob.NodeID, s protocols.Status) {
 		ack.Listed = true
 		m.bornAlive(r, s.Child)
 		if k := r.kids[s.Child]; k != nil {
+			k.voice = m.now
 			k.heardFrom(m, from, s.Inc, nil)
 			ack.Newest = k.inc
 		}
@@ -143,7 +176,7 @@ func (m *Machine) statusAck(from wob.NodeID, ack protocols.StatusAck) {
 	switch {
 	case r.phase == finished || r.phase == checking:
 	case !ack.Listed:
-		m.drop(r, "not listed by its parent", false)
+		m.drop(r, "not listed by its parent", true)
 	case r.inc().Less(ack.Newest):
 		m.supersede(r, ack.Newest)
 	}
@@ -152,7 +185,15 @@ func (m *Machine) statusAck(from wob.NodeID, ack protocols.StatusAck) {
 // supersede drops a copy of which a newer incarnation exists. A finished one stays: the
 // first complete result wins, whoever computed it.
 func (m *Machine) supersede(r *rec, inc wob.Incarnation) {
-	if r.phase == finished || !r.inc().Less(inc) {
+	switch {
+	case !r.inc().Less(inc):
+		return
+	case r.phase == finished:
+		if r.save != nil { // supervisors refuse it, so its parent must store it
+			r.save = nil
+			r.timers.Clear(recSave)
+			m.deliverUp(r)
+		}
 		return
 	}
 	if t := m.transfers[r.id()]; r.phase == moving && t != nil {
@@ -165,7 +206,12 @@ func (m *Machine) supersede(r *rec, inc wob.Incarnation) {
 }
 
 var _ = onInput(func(m *Machine, in NewerKnown) {
-	if r := m.recs[in.Entry.ID]; r != nil {
+	r := m.recs[in.Entry.ID]
+	switch {
+	case r == nil:
+	case in.Entry.Gone && !in.Entry.Inc.Less(r.inc()) && r.phase != finished && r.phase != moving:
+		m.drop(r, "it is over", false)
+	default:
 		m.supersede(r, in.Entry.Inc)
 	}
 })

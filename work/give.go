@@ -2,6 +2,7 @@ package work
 
 import (
 	"cmp"
+	"encoding/json"
 	"slices"
 
 	"github.com/wobcompute/wobcompute/core"
@@ -131,7 +132,7 @@ func (m *Machine) declineQueue(r *rec, reason string) {
 
 // nextRequest asks the application for an offer to the next one in the queue.
 func (m *Machine) nextRequest(r *rec) {
-	if len(r.queue) == 0 || r.offer != nil || !r.computing() {
+	if len(r.queue) == 0 || r.offer != nil || r.asking != nil || !r.computing() {
 		return
 	}
 	a := r.queue[0]
@@ -161,14 +162,18 @@ func (m *Machine) offered(p *proc, r *rec, c *call, in AppReply) {
 		return
 	}
 	o := res.Offer
-	if r.offer != c.offer { // withdrawn meanwhile
+	r.asking = nil
+	if r.offer != c.offer || r.quit != quitNot || r.again { // withdrawn meanwhile, or too late
+		if r.offer == c.offer {
+			r.offer = nil
+			m.none(a.node, a.request, "busy")
+		}
 		if o != nil {
 			m.notify(p, appapi.OnWOBOfferRelease, appapi.OfferParams{Offer: o.ID})
 		}
-		m.pump(r)
+		m.goOn(r)
 		return
 	}
-	r.asking = nil
 	if o == nil || !(o.Effort >= 0) || o.Effort > 1e300 || len(o.ID) > 1024 {
 		r.offer = nil
 		a.tried = append(a.tried, r.id())
@@ -190,7 +195,7 @@ func (m *Machine) releaseOffer(r *rec, reason string) {
 	if o == nil {
 		return
 	}
-	r.offer, r.asking = nil, nil
+	r.offer = nil
 	r.timers.Clear(recOffer)
 	delete(m.offers, o.id)
 	if o.appID != "" && !o.acking && r.proc != nil {
@@ -198,6 +203,22 @@ func (m *Machine) releaseOffer(r *rec, reason string) {
 	}
 	if reason != "" {
 		m.none(o.to, o.request, reason)
+	}
+}
+
+// withdraw is releaseOffer before the record leaves its process, unless the offer was
+// taken: then the part leaves first.
+func (m *Machine) withdraw(r *rec, reason string) {
+	if r.offer != nil && !r.offer.acking {
+		m.releaseOffer(r, reason)
+	}
+}
+
+// disclaim releases an offer of a WOB that left the process before the answer came.
+func (m *Machine) disclaim(p *proc, in AppReply) {
+	var res appapi.RequestResult
+	if in.Code == 0 && json.Unmarshal([]byte(in.Result), &res) == nil && res.Offer != nil {
+		m.notify(p, appapi.OnWOBOfferRelease, appapi.OfferParams{Offer: res.Offer.ID})
 	}
 }
 

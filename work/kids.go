@@ -16,11 +16,13 @@ type kid struct {
 	addrs     []string
 	inc       wob.Incarnation // the newest that was heard of
 	heard     core.Time
+	voice     core.Time // when it was heard itself, not by way of the index
 	at        core.Time // when to look after it next
 	misses    int       // answers in a row that did not find it
 	unknown   core.Time // since when nobody could tell; Never if somebody did
 	hinted    bool      // something hints at its loss: ask, whatever was heard before
-	busy      bool      // a query, a search or a callback is under way
+	busy      bool      // a query or a search is under way
+	calling   bool      // OnWOBChildLost was called
 	returning bool      // OnWOBChildReturn was called
 }
 
@@ -38,10 +40,9 @@ func (m *Machine) syncKids(r *rec) {
 			continue
 		}
 		if k := r.kids[c.ID]; k != nil {
-			k.returning = false
 			continue
 		}
-		r.kids[c.ID] = &kid{id: c.ID, holder: c.Holder, heard: m.now, unknown: core.Never, hinted: true, at: m.in(m.cfg.ConfirmLost)}
+		r.kids[c.ID] = &kid{id: c.ID, holder: c.Holder, heard: m.now, voice: m.now, unknown: core.Never, hinted: true, at: m.in(m.cfg.ConfirmLost)}
 	}
 	m.kidsDue(r)
 }
@@ -97,7 +98,7 @@ func (m *Machine) lookAfterKid(r *rec, k *kid) {
 		k.heardFrom(m, m.cfg.Self, own.inc(), nil)
 		return
 	}
-	if k.busy {
+	if k.busy || k.calling || slices.Contains(r.returns, k.id) {
 		return
 	}
 	if !k.hinted && m.now.Sub(k.heard) < wait {
@@ -119,6 +120,9 @@ func (m *Machine) kidLocated(r *rec, k *kid, in Located) {
 	fresh := in.Answer == protocols.Found && !in.Entry.Stale && !in.Entry.Gone && !in.Entry.Inc.Less(k.inc) &&
 		(in.Entry.Inc.Holder != m.cfg.Self || m.recs[k.id] != nil)
 	switch {
+	case fresh && m.now.Sub(k.voice) > silence*m.patience(r):
+		m.visit(r, k, in.Entry)
+		return
 	case fresh:
 		k.heardFrom(m, in.Entry.Inc.Holder, in.Entry.Inc, in.Entry.Addrs)
 		k.at = m.in(m.patience(r))
@@ -138,12 +142,49 @@ func (m *Machine) kidLocated(r *rec, k *kid, in Located) {
 		if in.Answer == protocols.Found && k.inc.Less(in.Entry.Inc) {
 			k.inc = in.Entry.Inc
 		}
-		if k.misses++; k.misses < 2 {
-			k.at = m.in(m.cfg.ConfirmLost)
-			return
-		}
+		m.missed(r, k)
+		return
 	}
 	m.lost(r, k)
+}
+
+// missed counts an answer that did not find the child. Two in a row make it lost.
+func (m *Machine) missed(r *rec, k *kid) {
+	if k.misses++; k.misses >= 2 {
+		m.lost(r, k)
+		return
+	}
+	k.at, k.hinted = m.in(m.cfg.ConfirmLost), true
+	m.kidsDue(r)
+}
+
+// silence is how many times its patience a parent believes an index that says a child is
+// well, while the child itself is not heard.
+const silence = 3
+
+// visit asks the holder that the index names: the index is soft state, and a holder that
+// answers that it has no such WOB is a miss.
+func (m *Machine) visit(r *rec, k *kid, e protocols.Entry) {
+	k.busy = true
+	m.ask(e.Inc.Holder, e.Addrs, m.cfg.OfferWait,
+		func(token uint64) protocols.Body { return protocols.Fetch{Token: token, WOB: k.id} },
+		func(body protocols.Body) {
+			k.busy = false
+			if r.dead || r.kids[k.id] != k {
+				return
+			}
+			info, answered := body.(protocols.Info)
+			if answered && !info.Found {
+				m.missed(r, k)
+				return
+			}
+			if answered {
+				k.voice = m.now
+				k.heardFrom(m, e.Inc.Holder, e.Inc, e.Addrs)
+			}
+			k.at = m.in(m.patience(r))
+			m.kidsDue(r)
+		})
 }
 
 var (

@@ -79,8 +79,15 @@ func (m *Machine) leave(in Leave) {
 
 // exit has the application pack a WOB because its process will end.
 func (m *Machine) exit(r *rec) {
-	m.releaseOffer(r, "leaving")
+	if r.exiting {
+		return
+	}
 	m.declineQueue(r, "leaving")
+	if r.asking != nil { // an offer may be on its way; it is released first
+		r.quit = quitExit
+		return
+	}
+	m.withdraw(r, "leaving")
 	if r.open && !r.stopping {
 		m.notify(r.proc, suspendMethod, nil)
 	}

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/wobcompute/wobcompute/core"
+	"github.com/wobcompute/wobcompute/protocols"
 	"github.com/wobcompute/wobcompute/wob"
 	"github.com/wobcompute/wobcompute/wob/appapi"
 )
@@ -44,7 +45,7 @@ func (m *Machine) decideLost(r *rec, k *kid, best *wob.WOB) {
 		m.admit(r, best, "")
 		m.reclaim(r, k)
 	case r.inProcess() && !r.exiting && !r.stopping:
-		k.busy = true
+		k.calling = true
 		params := appapi.LostParams{Child: k.id}
 		if best != nil {
 			params.Backup = &appapi.Backup{Version: best.Version, Effort: best.Effort}
@@ -60,7 +61,7 @@ func (m *Machine) lostAnswered(p *proc, r *rec, c *call, in AppReply) {
 	if k == nil {
 		return
 	}
-	k.busy = false
+	k.calling = false
 	var res appapi.LostResult
 	if in.Code == appapi.CodeUnknownMethod {
 		m.recoverOrReclaim(r, k, c.backup)
@@ -136,7 +137,6 @@ func (m *Machine) reclaim(r *rec, k *kid) {
 	if slices.Contains(r.returns, k.id) {
 		return
 	}
-	k.busy = true
 	r.returns = append(r.returns, k.id)
 	m.pump(r)
 }
@@ -165,7 +165,11 @@ func (m *Machine) childReturned(p *proc, r *rec, c *call, in AppReply) {
 		m.kill(p, err)
 		return
 	}
-	delete(r.kids, c.child)
+	if k := r.kids[c.child]; k != nil { // the id is over for everybody, its own children too
+		e := protocols.Entry{ID: c.child, App: r.app(), Parent: r.id(), Inc: k.inc, State: wob.Lost, Gone: true}
+		m.emit(Release{Entry: e, Gone: true})
+		delete(r.kids, c.child)
+	}
 	r.wantSave = true
 	r.ownDone = false
 	m.report(Reclaimed{Parent: r.id(), Child: c.child})

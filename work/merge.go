@@ -66,7 +66,6 @@ func (m *Machine) finishedAck(to wob.NodeID, child *wob.WOB, parent wob.Incarnat
 
 // admit takes a result into the queue of its parent, or says at once what is to be said.
 func (m *Machine) admit(r *rec, w *wob.WOB, from wob.NodeID) {
-	delete(m.transfers, w.ID) // it arrived, whatever its acknowledgement did
 	m.bornAlive(r, w.ID)
 	switch r.mem.AdmitResult(w) {
 	case wob.Unknown:
@@ -167,7 +166,9 @@ func (m *Machine) ackResults(r *rec) {
 	})
 }
 
-// hasMerges reports whether a record that is in no process waits for one to merge into it.
+// hasMerges reports whether a record that is in no process has something to do in one
+// besides computing: results, returned parts, or to finish because its last child is merged.
 func (r *rec) hasMerges() bool {
-	return len(r.returns) > 0 || slices.ContainsFunc(r.results, func(res *result) bool { return res.state == resultQueued })
+	return len(r.returns) > 0 || r.phase == waiting && r.mem.Complete(true) ||
+		slices.ContainsFunc(r.results, func(res *result) bool { return res.state == resultQueued })
 }

@@ -32,9 +32,9 @@ func (m *Machine) handOver(r *rec, to wob.NodeID, request string) {
 // movedAway ends a record that another node has now.
 func (m *Machine) movedAway(r *rec, t *transfer) {
 	m.report(Moved{WOB: r.id(), To: t.to})
-	r.mem.Moves, r.mem.Holder = t.w.Moves, t.w.Holder // so that a late duplicate is known
-	e := m.entry(r)
 	m.forget(r, false)
+	e := m.entry(r)
+	e.Inc = t.w.Incarnation() // a late duplicate of its own transfer is known
 	m.over.add(e)
 }
 

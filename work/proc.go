@@ -214,6 +214,9 @@ func (m *Machine) appReply(in AppReply) {
 		p.open, p.idleSince = false, m.now
 	}
 	if c.rec.dead || c.rec.proc != p {
+		if c.method == appapi.OnWOBRequest {
+			m.disclaim(p, in)
+		}
 		return // it left this process meanwhile
 	}
 	replies[c.method](m, p, c.rec, c, in)

@@ -47,6 +47,7 @@ type rec struct {
 	stopping bool // Suspend was sent
 	exiting  bool // OnAppExit was sent
 	packing  bool // OnCheckpoint is under way
+	quit     quit // what to do once OnWOBRequest is answered
 	again    bool // done:true was said while an offer was open: compute once more
 	called   bool // WOBFinished was called
 	result   wob.Raw
@@ -70,6 +71,8 @@ type rec struct {
 	parentAddrs []string
 	parentInc   wob.Incarnation // the newest of the parent that was heard
 	resend      resend
+	orphan      int       // answers in a row that the parent is over
+	absent      core.Time // since when no index knows the parent; 0 if one does
 	locating    bool
 
 	failures int
@@ -83,6 +86,15 @@ type rec struct {
 	confirmed bool         // the lease was confirmed after a restart
 	waited    core.Time    // when the request for it was sent; Never if it was not asked for
 }
+
+// quit is how a record is to leave its process, if that must wait for an answer.
+type quit uint8
+
+const (
+	quitNot quit = iota
+	quitSuspend
+	quitExit
+)
 
 // The timers of a record.
 const (
@@ -145,8 +157,11 @@ func (m *Machine) entry(r *rec) protocols.Entry {
 		ID: r.mem.ID, App: r.mem.App, Parent: r.mem.Parent, Inc: r.inc(), Version: r.mem.Version,
 		State: r.mem.State, Remaining: r.mem.Effort.Remaining, Speed: m.speed[appName(r.mem.App)], Addrs: m.cfg.Addrs,
 	}
-	if r.phase == waiting || r.phase == finished {
+	switch r.phase {
+	case waiting, finished:
 		e.Remaining = 0
+	case held: // to be had whole, even if nobody began it
+		e.State = wob.Suspended
 	}
 	return e
 }
@@ -204,8 +219,12 @@ func (m *Machine) unload(r *rec) {
 		r.proc = nil
 	}
 	r.inited, r.merging, r.open, r.stopping, r.exiting, r.packing = false, false, false, false, false, false
-	r.again, r.called, r.calls, r.result = false, false, 0, ""
+	r.asking = nil
+	r.again, r.called, r.calls, r.result, r.quit = false, false, 0, "", quitNot
 	r.timers.Clear(recCheckpoint)
+	for _, k := range r.kids { // what the process was asked about them it can't answer any more
+		k.calling, k.returning = false, false
+	}
 }
 
 // rollBack puts a record back to the newest snapshot taken, after its process died: what

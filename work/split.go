@@ -68,11 +68,19 @@ func (m *Machine) childBorn(p *proc, r *rec, c *call, in AppReply) {
 
 // goOn follows an offer that is resolved.
 func (m *Machine) goOn(r *rec) {
-	if r.again && !r.open {
+	how := r.quit
+	r.quit = quitNot
+	switch {
+	case how == quitExit:
+		m.exit(r)
+	case how == quitSuspend:
+		m.suspend(r)
+	case r.again && !r.open && !r.stopping && !r.exiting:
 		m.compute(r)
-		return
+	default:
+		r.again = false
+		m.pump(r)
 	}
-	m.pump(r)
 }
 
 // transfer is a WOB on its way to another node, repeated to the same one until that one
@@ -101,7 +109,7 @@ func (m *Machine) dispatch(r *rec, b *birth) {
 		return
 	}
 	r.kids[b.w.ID] = &kid{
-		id: b.w.ID, holder: b.to, inc: b.w.Incarnation(), heard: m.now, unknown: core.Never, at: m.in(m.patience(r)),
+		id: b.w.ID, holder: b.to, inc: b.w.Incarnation(), heard: m.now, voice: m.now, unknown: core.Never, at: m.in(m.patience(r)),
 	}
 	m.kidsDue(r)
 	m.report(Split{WOB: r.id(), Child: b.w.ID, To: b.to, Effort: b.w.Effort.Remaining})
@@ -193,6 +201,7 @@ func (m *Machine) bornAlive(r *rec, child wob.ID) {
 		m.notify(r.proc, appapi.OnWOBChildAck, appapi.ChildParams{Child: child})
 	}
 	if k := r.kids[child]; k != nil {
+		k.voice = m.now
 		k.heardFrom(m, t.to, t.w.Incarnation(), nil)
 	}
 }

@@ -160,6 +160,13 @@ func (n *node) start() {
 		n.step(Apps{Installed: []App{n.w.app}})
 	}
 	n.w.viewChanged()
+	n.w.after(time.Minute, func() { // the overlay notices in the end what is not held any more
+		for _, id := range sortedKeys(n.w.index) {
+			if l := n.w.index[id]; l.Inc.Holder == n.id && !l.Gone && n.up && n.m.recs[id] == nil {
+				delete(n.w.index, id)
+			}
+		}
+	})
 }
 
 // crash ends a node at once; others notice a little later.
@@ -167,7 +174,10 @@ func (n *node) crash() {
 	if !n.up {
 		return
 	}
-	n.up, n.procs = false, map[int]*appProc{}
+	for _, p := range n.procs {
+		p.dead = true
+	}
+	n.up = false
 	n.boot++
 	w := n.w
 	w.after(300*time.Millisecond, func() {
@@ -347,7 +357,7 @@ func (n *node) overlay(e Effect) {
 		switch {
 		case l == nil:
 			w.index[e.Entry.ID] = &line{e.Entry}
-		case l.Gone:
+		case l.Gone && !l.Inc.Less(e.Entry.Inc):
 			n.later(5*time.Millisecond, NewerKnown{Entry: l.Entry})
 		case e.Entry.Inc.Less(l.Inc):
 			n.later(5*time.Millisecond, NewerKnown{Entry: l.Entry})
@@ -359,10 +369,14 @@ func (n *node) overlay(e Effect) {
 		}
 	case Release:
 		l := w.index[e.Entry.ID]
-		if l == nil || w.cut[n.id] {
+		if w.cut[n.id] || l == nil && !e.Gone {
 			return
 		}
-		if e.Gone {
+		if l == nil {
+			l = &line{}
+			w.index[e.Entry.ID] = l
+		}
+		if e.Gone && !e.Entry.Inc.Less(l.Inc) {
 			l.Entry = e.Entry
 			for _, id := range w.order {
 				w.nodes[id].later(5*time.Millisecond, EntryGone{Entry: e.Entry})
@@ -381,7 +395,8 @@ func (n *node) overlay(e Effect) {
 			in := Located{Token: e.Token, WOB: e.WOB, Answer: protocols.Absent}
 			if l := w.index[e.WOB]; l != nil {
 				in.Answer, in.Entry = protocols.Found, l.Entry
-				in.Entry.Stale = !l.Gone && !w.reachable(l.Inc.Holder, l.Inc.Holder) || w.cut[l.Inc.Holder] || !w.nodes[l.Inc.Holder].up
+				holder := w.nodes[l.Inc.Holder]
+				in.Entry.Stale = !l.Gone && (holder == nil || !holder.up || w.cut[l.Inc.Holder])
 			}
 			if n.boot == boot {
 				n.step(in)
