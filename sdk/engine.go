@@ -51,11 +51,13 @@ type engine[T, R any] struct {
 	setup   func(params json.RawMessage) error
 	node    *Node
 
+	patience time.Duration // firstPiece, but in tests
+
 	mu      sync.Mutex // guards what follows
 	changed chan struct{}
 	open    []T // not computed, not offered
 	busy    map[int]T
-	nobusy  int // next key of busy
+	pieces  int // begun so far: keys of busy
 	offer   *openOffer[T]
 	done    float64 // cost of what was computed here
 	acc     R       // merged results, own and children's
@@ -119,11 +121,7 @@ func (e *engine[T, R]) work(n *Node) {
 			}
 			continue
 		}
-		var t T
-		t, e.open = e.kind.take(e.open, e.pace.grain)
-		e.nobusy++
-		key := e.nobusy
-		e.busy[key] = t
+		key, t := e.begin()
 		e.mu.Unlock()
 
 		start := time.Now()
@@ -131,15 +129,27 @@ func (e *engine[T, R]) work(n *Node) {
 		took := time.Since(start)
 
 		e.mu.Lock()
-		delete(e.busy, key)
-		cost := e.kind.cost(t)
-		e.done += cost
-		e.add(r)
-		first := e.pace.learn(cost, took)
-		if first || len(e.open) == 0 {
-			e.signal()
-		}
+		e.end(key, r, took)
 		e.progress(n)
+	}
+}
+
+// begin takes a piece of the open work, of which there must be some; the lock is held.
+func (e *engine[T, R]) begin() (key int, t T) {
+	t, e.open = e.kind.take(e.open, e.pace.grain)
+	e.pieces++
+	e.busy[e.pieces] = t
+	return e.pieces, t
+}
+
+// end books a computed piece; the lock is held.
+func (e *engine[T, R]) end(key int, r R, took time.Duration) {
+	cost := e.kind.cost(e.busy[key])
+	delete(e.busy, key)
+	e.done += cost
+	e.add(r)
+	if first := e.pace.learn(cost, took); first || len(e.open) == 0 {
+		e.signal()
 	}
 }
 

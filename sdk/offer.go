@@ -35,7 +35,7 @@ func (e *engine[T, R]) OnWOBRequest(r Request, self Speed) (*Offer, error) {
 // awaitPace waits a moment for the first measured speed of a computation that just began: an
 // asker that comes early should not be sent away. The lock is held before and after.
 func (e *engine[T, R]) awaitPace() {
-	timeout := time.NewTimer(firstPiece)
+	timeout := time.NewTimer(e.patience)
 	defer timeout.Stop()
 	for e.pace.rate() == 0 && len(e.busy) > 0 {
 		changed := e.changed

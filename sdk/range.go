@@ -56,7 +56,7 @@ func (r Range[R]) Run(opts ...Option) error { return Run(r.App(), r.options(opts
 func (r Range[R]) App() App {
 	return &engine[interval, R]{
 		kind: rangeKind[R]{unit: r.Unit, costOf: r.Cost, align: r.Align, other: r.Parse, check: r.Check}, merge: r.Merge,
-		empty: func() R { return r.Empty }, threads: r.Threads, setup: r.Setup,
+		empty: func() R { return r.Empty }, threads: r.Threads, setup: r.Setup, patience: firstPiece,
 	}
 }
 

@@ -50,7 +50,7 @@ func (t Tree[N, R]) Run(opts ...Option) error { return Run(t.App(), t.options(op
 func (t Tree[N, R]) App() App {
 	return &engine[branch[N], R]{
 		kind: treeKind[N, R]{tree: t}, merge: t.Merge,
-		empty: func() (zero R) { return zero }, threads: t.Threads, setup: t.Setup,
+		empty: func() (zero R) { return zero }, threads: t.Threads, setup: t.Setup, patience: firstPiece,
 	}
 }
 

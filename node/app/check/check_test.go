@@ -101,17 +101,27 @@ func TestBrokenApplicationsAreCaught(t *testing.T) {
 		{"no splitter", "offer", "does not implement OnWOBRequest", Skipped},
 		{"answers anything", "unknown messages", "an unknown method was answered with a result", Failed},
 	} {
+		o := options(t, "broken", c.mistake)
+		o.Boundary = `{"lo":0,"hi":400}`
+		o.Deadlines = map[string]time.Duration{"OnCheckpoint": time.Second, "Suspend": time.Second}
+		type outcome struct {
+			r   Report
+			err error
+		}
+		// These applications sleep rather than compute, so all are checked at once.
+		got := make(chan outcome, 1)
+		go func() {
+			r, err := Run(context.Background(), o)
+			got <- outcome{r, err}
+		}()
 		t.Run(c.mistake, func(t *testing.T) {
 			t.Parallel()
-			o := options(t, "broken", c.mistake)
-			o.Boundary = `{"lo":0,"hi":400}`
-			o.Deadlines = map[string]time.Duration{"OnCheckpoint": time.Second, "Suspend": time.Second}
-			r, err := Run(context.Background(), o)
-			require.NoError(t, err)
-			s := step(t, r, c.step)
-			require.Contains(t, s.Text, c.want, r.String())
-			require.Equal(t, c.outcome, s.Outcome, r.String())
-			require.Equal(t, c.outcome != Failed, r.OK, r.String())
+			g := <-got
+			require.NoError(t, g.err)
+			s := step(t, g.r, c.step)
+			require.Contains(t, s.Text, c.want, g.r.String())
+			require.Equal(t, c.outcome, s.Outcome, g.r.String())
+			require.Equal(t, c.outcome != Failed, g.r.OK, g.r.String())
 		})
 	}
 }
