@@ -53,6 +53,9 @@ func (e *env) demo(cfg demo.Config) error {
 	cfg.Terminal = colours(cfg.Out)
 	r, err := demo.Run(ctx, cfg)
 	if errors.Is(err, context.Canceled) {
+		if cfg.Keep != "" {
+			return failed(exitFailed, "interrupted; everything was stopped, the files are in %s", cfg.Keep)
+		}
 		return failed(exitFailed, "interrupted; everything was stopped and removed")
 	}
 	if r != nil {

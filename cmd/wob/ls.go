@@ -47,8 +47,12 @@ func (e *env) lsCmd() *cobra.Command {
 }
 
 func holder(r api.Root) string {
-	if r.Location == nil || r.State.Terminal() {
-		return "-"
+	switch {
+	case r.State.Terminal():
+	case r.Location != nil:
+		return shortPeer(string(r.Location.Peer))
+	case r.Lease != nil:
+		return shortPeer(string(r.Lease.Inc.Holder))
 	}
-	return shortPeer(string(r.Location.Peer))
+	return "-"
 }

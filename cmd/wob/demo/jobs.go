@@ -38,6 +38,9 @@ var jobs = map[string]job{
 // Apps lists what the demo can compute.
 func Apps() []string { return slices.Sorted(maps.Keys(jobs)) }
 
+// checkpointEvery is short, so that a job of seconds has checkpoints to resume from.
+const checkpointEvery = "500ms"
+
 // writePackage makes an application's directory: an app.json and the program, which is
 // this very one, since it has the examples built in.
 func writePackage(dir, app, program string) error {
@@ -45,7 +48,7 @@ func writePackage(dir, app, program string) error {
 		return fmt.Errorf("make the application: %w", err)
 	}
 	spec, err := json.MarshalIndent(map[string]any{
-		"name": app, "version": "1.0.0", "threads": 1, "checkpoint": "1s", "timeout": "30s",
+		"name": app, "version": "1.0.0", "threads": 1, "checkpoint": checkpointEvery, "timeout": "30s",
 		"run": []string{"./wob", "example", app},
 	}, "", "  ")
 	if err == nil {
