@@ -105,5 +105,19 @@ func (p *Project) send(to wob.NodeID, addrs []string, body protocols.Body) {
 		p.deliver(protocols.Message{From: p.self, To: p.self, Body: body})
 		return
 	}
+	if len(addrs) == 0 {
+		addrs = p.supervisorAddrs(to)
+	}
 	p.mux.Send(to, addrs, body)
+}
+
+// supervisorAddrs returns the addresses that the view names for a supervisor: a member
+// is attached to one of them and may never have spoken to the others.
+func (p *Project) supervisorAddrs(id wob.NodeID) []string {
+	for _, s := range p.view.Supervisors {
+		if s.ID == id {
+			return s.Addrs
+		}
+	}
+	return nil
 }
