@@ -61,7 +61,7 @@ var recDue = [recTimers]func(*Machine, *rec){
 	recLease: (*Machine).renew,
 	recQueue: (*Machine).tooLong,
 	recOffer: func(m *Machine, r *rec) {
-		m.releaseOffer(r, "")
+		m.releaseOffer(r, "busy")
 		m.pump(r)
 	},
 	recCheck: (*Machine).check,

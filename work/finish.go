@@ -28,7 +28,8 @@ var (
 // again and again until it is acknowledged.
 func (m *Machine) deliverUp(r *rec) {
 	r.timers.Set(recResend, r.resend.next(m))
-	if r.root() {
+	if r.root() { // the owner waits for it: not longer than an idle slot waits for work
+		r.timers.Set(recResend, min(r.timers[recResend], m.in(m.cfg.AskMax)))
 		m.putResult(r)
 		return
 	}

@@ -50,6 +50,10 @@ func (m *Machine) childFinished(from wob.NodeID, msg protocols.Finished) {
 		return
 	}
 	r := m.recs[w.Parent]
+	if e, known := m.over.get(w.Parent); r == nil && known && e.Gone { // the parent is over
+		m.finishedAck(from, w, e.Inc, verdictUnknown)
+		return
+	}
 	if r == nil || r.phase == moving {
 		m.finishedAck(from, w, wob.Incarnation{}, verdictElsewhere)
 		return

@@ -47,6 +47,7 @@ func randomHistory(seed uint64) (hash uint64, err error) {
 	w := newWorld(seed)
 	rng := w.rng
 	w.loss, w.dup, w.crashes = rng.IntN(12), rng.IntN(12), rng.IntN(6)
+	w.loses = true
 	w.lostSays = []string{"", appapi.ActionRecover, appapi.ActionReclaim, appapi.ActionWait}[rng.IntN(4)]
 	if rng.IntN(3) == 0 {
 		w.finish = appapi.FinishCall

@@ -184,7 +184,10 @@ func (m *Machine) forget(r *rec, gone bool) {
 	m.queued -= len(r.queue)
 	for _, b := range r.births {
 		m.none(b.to, b.request, "none")
-		delete(m.transfers, b.w.ID)
+		if gone && r.newest.Lookup(b.w.ID) != nil { // its birth may be stored already
+			m.emit(Release{Entry: protocols.Entry{ID: b.w.ID, App: b.w.App, Parent: r.id(), Inc: b.w.Incarnation(),
+				State: wob.Cancelled, Gone: true}, Gone: true})
+		}
 	}
 	r.queue, r.births = nil, nil
 	delete(m.transfers, r.id())

@@ -102,6 +102,11 @@ func (n *node) app(e Effect) {
 			n.end(e.Proc, e.Gen, "crashed in "+e.Method)
 			return
 		}
+		if k := string(n.id) + " " + e.Method; n.w.appCrash[k] > 0 {
+			n.w.appCrash[k]--
+			n.end(e.Proc, e.Gen, "crashed in "+e.Method)
+			return
+		}
 		p.handle(e)
 	case Notify:
 		if p := n.procs[e.Proc]; p != nil && !p.dead && p.gen == e.Gen {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/fnv"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"time"
@@ -31,8 +32,10 @@ type world struct {
 	gate   *gateway
 	hash   uint64
 
-	loss, dup int // percent of messages
-	crashes   int // per mille of application calls that end the process instead
+	loss, dup int            // percent of messages
+	loses     bool           // a crash may lose what was not synced
+	appCrash  map[string]int // how often the application of a node ends in a method
+	crashes   int            // per mille of application calls that end the process instead
 	cut       map[wob.NodeID]bool
 	app       App
 	finish    string
@@ -45,7 +48,6 @@ type world struct {
 	drop      func(from, to wob.NodeID, b protocols.Body) bool
 	onEvent   func(wob.NodeID, Event)
 	err       error
-	redone    int
 }
 
 type event struct {
@@ -85,13 +87,12 @@ type node struct {
 	disk       disk
 	procs      map[int]*appProc
 	wakeAt     core.Time
-	events     []Event
 }
 
 func newWorld(seed uint64) *world {
 	return &world{
 		rng: rand.New(rand.NewPCG(seed, 7)), nodes: map[wob.NodeID]*node{}, index: map[wob.ID]*line{},
-		cut: map[wob.NodeID]bool{}, speed: 1000, minSplit: 2, hash: 14695981039346656037,
+		cut: map[wob.NodeID]bool{}, appCrash: map[string]int{}, speed: 1000, minSplit: 2, hash: 14695981039346656037,
 		app: App{Name: "range", Version: "1.0.0", Threads: 1, Checkpoint: 5 * time.Second}, gate: newGateway(),
 		finish: appapi.FinishCheckpoint, now: core.Time(time.Second),
 	}
@@ -155,7 +156,7 @@ func (n *node) start() {
 		return
 	}
 	n.m, n.up, n.procs, n.wakeAt = m, true, map[int]*appProc{}, core.Never
-	n.step(Start{Held: n.disk.crash()})
+	n.step(Start{Held: n.disk.crash(n.w.loses && n.w.rng.IntN(2) == 0)})
 	if n.cfg.Slots > 0 {
 		n.step(Apps{Installed: []App{n.w.app}})
 	}
@@ -183,6 +184,16 @@ func (n *node) crash() {
 	w.after(300*time.Millisecond, func() {
 		w.viewChanged()
 		w.hint(n.id)
+	})
+}
+
+// leaves ends a node in peace: everybody knows.
+func (n *node) leaves() {
+	boot := n.boot
+	n.w.after(10*time.Millisecond, func() {
+		if n.up && n.boot == boot {
+			n.crash()
+		}
 	})
 }
 
@@ -273,7 +284,9 @@ func (w *world) trace(id wob.NodeID, e Effect) {
 	case Report:
 		fmt.Fprintf(h, "%v", e.Event)
 		n := w.nodes[id]
-		n.events = append(n.events, e.Event)
+		if _, left := e.Event.(Left); left {
+			n.leaves()
+		}
 		if w.onEvent != nil {
 			w.onEvent(id, e.Event)
 		}
@@ -483,12 +496,13 @@ func (d *disk) store(s Store) (newer []*wob.WOB) {
 func (d *disk) load(id wob.ID) (*wob.WOB, bool) { return d.backups[id], d.gone[id] }
 
 // crash returns what a start finds.
-func (d *disk) crash() []*wob.WOB {
-	clear(d.held)
+func (d *disk) crash(lose bool) []*wob.WOB {
+	if lose {
+		d.held = maps.Clone(d.heldSafe)
+	}
 	var all []*wob.WOB
-	for _, id := range sortedKeys(d.heldSafe) {
-		d.held[id] = d.heldSafe[id]
-		all = append(all, d.heldSafe[id])
+	for _, id := range sortedKeys(d.held) {
+		all = append(all, d.held[id])
 	}
 	return all
 }
