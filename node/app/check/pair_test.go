@@ -2,7 +2,6 @@ package check
 
 import (
 	"context"
-	"os"
 	"testing"
 	"time"
 
@@ -106,8 +105,7 @@ func BenchmarkPair(b *testing.B) {
 		b.Run(name, func(b *testing.B) {
 			dir := b.TempDir()
 			for b.Loop() {
-				o := benchOptions(b, name)
-				o.Boundary, o.Bench = c.boundary, true
+				o := Options{Dir: build(b, name), Boundary: c.boundary, Bench: true}
 				alone, err := Run(context.Background(), o)
 				require.NoError(b, err)
 				require.Equal(b, c.want, alone.Result)
@@ -128,12 +126,4 @@ func BenchmarkPair(b *testing.B) {
 			}
 		})
 	}
-}
-
-func benchOptions(tb testing.TB, name string) Options {
-	o := Options{Dir: tb.TempDir()}
-	exe, err := os.Executable()
-	require.NoError(tb, err)
-	o.Command = []string{exe, "example", name}
-	return o
 }
