@@ -61,8 +61,8 @@ func (m *Machine) wanted() []protocols.Supervisor {
 	}
 	for _, s := range m.eligible() {
 		k := len(list)
-		if k >= least && capacity.Total(capacities, m.cfg.Reserve) >= members {
-			break
+		if k >= least && capacity.Total(capacities, m.cfg.Reserve) > members {
+			break // not yet exhausted
 		}
 		if !capacity.Worth(s.Capacity, k+1, m.cfg.Reserve) {
 			break // the rest is smaller still

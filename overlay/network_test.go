@@ -21,6 +21,7 @@ func running(n int) protocols.Entry {
 // heals everything and demands one cluster that knows every WOB held.
 func chaos(t *testing.T, seed uint64, capacity int) uint64 {
 	w := newWorld(t, seed)
+	w.tweak = func(c *Config) { c.MinSupervisors = []int{3, 1, 5}[seed%3] }
 	held := map[wob.NodeID]int{}
 	name := func(i int) wob.NodeID { return wob.NodeID(fmt.Sprintf("n%d", i)) }
 	next := 0
@@ -64,6 +65,7 @@ func chaos(t *testing.T, seed uint64, capacity int) uint64 {
 	for i := range 10 {
 		if h := w.nodes[name(i)]; !h.alive || h.role == Idling {
 			w.start(name(i), capacity+i%3*capacity/2, i != 4)
+			delete(held, name(i)) // it left after it was given the WOB
 		}
 	}
 	w.until(4*time.Minute, "one healthy cluster", w.settled)
@@ -82,7 +84,7 @@ func chaos(t *testing.T, seed uint64, capacity int) uint64 {
 }
 
 func TestAnyNetworkHeals(t *testing.T) {
-	for seed := range uint64(120) {
+	for seed := range uint64(60) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) { chaos(t, seed, 20) })
 	}
 }
