@@ -9,6 +9,7 @@ import (
 
 	"github.com/wobcompute/wobcompute/gateway/api"
 	"github.com/wobcompute/wobcompute/node/store"
+	"github.com/wobcompute/wobcompute/protocols"
 	"github.com/wobcompute/wobcompute/wob"
 )
 
@@ -32,9 +33,7 @@ func (s *Server) fresh() time.Duration { return 3 * s.cfg.StatusEvery }
 // has not heard of yet.
 func (s *Server) getClusters(r *http.Request, caller wob.NodeID) (reply, error) {
 	public := r.URL.Query().Get("public")
-	s.mu.Lock()
 	where, f := s.whereToJoin(caller, public == "1" || public == "true")
-	s.mu.Unlock()
 	if err := f.wait(r.Context()); err != nil {
 		return reply{}, err
 	}
@@ -42,6 +41,8 @@ func (s *Server) getClusters(r *http.Request, caller wob.NodeID) (reply, error) 
 }
 
 func (s *Server) whereToJoin(caller wob.NodeID, public bool) (api.Where, *flush) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	now := s.cfg.Now()
 	f := s.state.last
 	list, known := s.candidates(caller, now)
@@ -112,10 +113,7 @@ func (s *Server) putCluster(r *http.Request, caller wob.NodeID) (reply, error) {
 		return reply{}, err
 	}
 	entries := s.index()
-	s.mu.Lock()
-	f, changed, err := s.report(in)
-	out := api.StatusAnswer{Workload: s.state.workload, Roots: s.available(nil, maxRoots, entries)}
-	s.mu.Unlock()
+	out, f, changed, err := s.reported(in, entries)
 	if err == nil {
 		err = f.wait(r.Context())
 	}
@@ -158,6 +156,14 @@ func checkStatus(in *api.ClusterStatus, id string, caller wob.NodeID) error {
 		return problem(http.StatusForbidden, api.CodeForbidden, "", "%s is no supervisor of the view it reports", caller)
 	}
 	return nil
+}
+
+// reported takes a status and tells what there is to be had.
+func (s *Server) reported(in api.ClusterStatus, entries []protocols.Entry) (api.StatusAnswer, *flush, bool, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	f, changed, err := s.report(in)
+	return api.StatusAnswer{Workload: s.state.workload, Roots: s.available(nil, maxRoots, entries)}, f, changed, err
 }
 
 // report takes a status; s.mu is held. Only a change of the view is written.

@@ -22,9 +22,7 @@ func (s *Server) putFailsafe(r *http.Request, caller wob.NodeID) (reply, error) 
 	if isRoot && (w.State == wob.Finished || w.State == wob.Failed) {
 		return s.putEnded(r, w, caller) // the end of a root by another way
 	}
-	s.mu.Lock()
 	f, created, err := s.keep(w, body, caller)
-	s.mu.Unlock()
 	if err == nil {
 		err = f.wait(r.Context())
 	}
@@ -45,9 +43,7 @@ func (s *Server) putEnded(r *http.Request, w *wob.WOB, caller wob.NodeID) (reply
 	if err != nil {
 		return reply{}, err
 	}
-	s.mu.Lock()
 	f, accepted, err := s.finish(w, injected)
-	s.mu.Unlock()
 	if err == nil {
 		err = f.wait(r.Context())
 	}
@@ -60,8 +56,10 @@ func (s *Server) putEnded(r *http.Request, w *wob.WOB, caller wob.NodeID) (reply
 	return ok(map[string]any{"id": w.ID})
 }
 
-// keep stores a snapshot if it is new; s.mu is held.
+// keep stores a snapshot if it is new.
 func (s *Server) keep(w *wob.WOB, body []byte, caller wob.NodeID) (f *flush, created bool, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if err := s.welcome(w); err != nil {
 		return nil, false, err
 	}

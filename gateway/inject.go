@@ -24,9 +24,7 @@ func (s *Server) inject(r *http.Request, _ wob.NodeID) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	s.mu.Lock()
 	f, created, err := s.addRoot(w, hash)
-	s.mu.Unlock()
 	if err != nil {
 		return reply{}, err
 	}
@@ -41,8 +39,10 @@ func (s *Server) inject(r *http.Request, _ wob.NodeID) (reply, error) {
 	return reply{http.StatusCreated, map[string]any{"id": w.ID}}, nil
 }
 
-// addRoot makes the root and its write; s.mu is held.
+// addRoot makes the root and its write.
 func (s *Server) addRoot(w *wob.WOB, hash string) (f *flush, created bool, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if have := s.state.roots[w.ID]; have != nil {
 		if have.Hash != hash {
 			return nil, false, problem(http.StatusConflict, api.CodeConflict, "choose another id for another job",
@@ -158,9 +158,7 @@ func (s *Server) cancel(r *http.Request, _ wob.NodeID) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	s.mu.Lock()
 	f, changed, err := s.cancelRoot(id)
-	s.mu.Unlock()
 	if err == nil {
 		err = f.wait(r.Context())
 	}
@@ -174,6 +172,8 @@ func (s *Server) cancel(r *http.Request, _ wob.NodeID) (reply, error) {
 }
 
 func (s *Server) cancelRoot(id wob.ID) (f *flush, changed bool, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	root := s.state.roots[id]
 	switch {
 	case root == nil:

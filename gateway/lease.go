@@ -56,9 +56,7 @@ func (s *Server) renew(r *http.Request, caller wob.NodeID) (reply, error) {
 	if in.Inc.Holder != caller {
 		return reply{}, problem(http.StatusForbidden, api.CodeForbidden, "", "the lease of %.64q is not %s's to renew", in.Inc.Holder, caller)
 	}
-	s.mu.Lock()
 	lease, f, err := s.renewed(id, in)
-	s.mu.Unlock()
 	if err == nil {
 		err = f.wait(r.Context())
 	}
@@ -69,9 +67,11 @@ func (s *Server) renew(r *http.Request, caller wob.NodeID) (reply, error) {
 	return ok(lease)
 }
 
-// renewed extends the loan; s.mu is held. Only a change of hands is written: a restart
+// renewed extends the loan. Only a change of hands is written: a restart
 // of the gateway gives every lease a new term anyway.
 func (s *Server) renewed(id wob.ID, in api.Renewal) (api.Lease, *flush, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	now := s.cfg.Now()
 	root := s.state.roots[id]
 	if root == nil {
@@ -150,9 +150,7 @@ func (s *Server) release(r *http.Request, caller wob.NodeID) (reply, error) {
 	if in.Inc.Holder != caller {
 		return reply{}, problem(http.StatusForbidden, api.CodeForbidden, "", "the lease of %.64q is not %s's to release", in.Inc.Holder, caller)
 	}
-	s.mu.Lock()
 	f, err := s.released(id, in.Inc)
-	s.mu.Unlock()
 	if err == nil {
 		err = f.wait(r.Context())
 	}
@@ -165,6 +163,8 @@ func (s *Server) release(r *http.Request, caller wob.NodeID) (reply, error) {
 }
 
 func (s *Server) released(id wob.ID, inc wob.Incarnation) (*flush, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	root, k := s.state.roots[id], s.state.failsafe[id]
 	switch {
 	case root != nil:

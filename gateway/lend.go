@@ -21,9 +21,7 @@ func (s *Server) takeWork(r *http.Request, caller wob.NodeID) (reply, error) {
 	if err := decode(r, &in); err != nil {
 		return reply{}, err
 	}
-	s.lending.Lock()
 	w, lease, f, err := s.lend(r, in.Apps, caller)
-	s.lending.Unlock()
 	if err == nil && w == nil {
 		return noContent, nil
 	}
@@ -37,57 +35,80 @@ func (s *Server) takeWork(r *http.Request, caller wob.NodeID) (reply, error) {
 	return ok(api.Work{WOB: w, Lease: lease})
 }
 
-// lend chooses a WOB and records that the caller holds it from now on; s.lending is
-// held. The WOB is read between the two, without s.mu, and chosen anew if it changed
+// lend chooses a WOB and records that the caller holds it from now on. The WOB is
+// read between the two, without s.mu, and chosen anew if it changed
 // meanwhile.
 func (s *Server) lend(r *http.Request, apps []string, caller wob.NodeID) (*wob.WOB, api.Lease, *flush, error) {
+	s.lending.Lock()
+	defer s.lending.Unlock()
 	for {
-		entries := s.index()
-		s.mu.Lock()
-		ids := s.available(apps, 1, entries)
-		if len(ids) == 0 {
-			s.mu.Unlock()
+		c, last := s.choose(apps, s.index())
+		if c.key == "" {
 			return nil, api.Lease{}, nil, nil
 		}
-		key, stamp := s.newest(ids[0])
-		last := s.state.last
-		s.mu.Unlock()
 		if err := last.wait(r.Context()); err != nil {
 			return nil, api.Lease{}, nil, err
 		}
-		w, err := s.body(r.Context(), key)
-		s.mu.Lock()
-		if nowKey, nowStamp := s.newest(ids[0]); nowKey != key || nowStamp != stamp {
-			s.mu.Unlock()
+		w, err := s.body(r.Context(), c.key)
+		if !s.still(c) {
 			continue
 		}
 		if err != nil {
-			s.mu.Unlock()
 			return nil, api.Lease{}, nil, err
 		}
-		lease, f := s.record(w, caller)
-		s.mu.Unlock()
-		return w, lease, f, nil
+		if lease, f, done := s.record(c, w, caller); done {
+			return w, lease, f, nil
+		}
 	}
+}
+
+// choice is a WOB that can be lent, and which of its snapshots.
+type choice struct {
+	id    wob.ID
+	key   string // "" for none
+	stamp wob.Stamp
+}
+
+// choose takes the first WOB that can be lent, and the write to wait for before it is read.
+func (s *Server) choose(apps []string, entries []protocols.Entry) (choice, *flush) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	ids := s.available(apps, 1, entries)
+	if len(ids) == 0 {
+		return choice{}, nil
+	}
+	return s.newest(ids[0]), s.state.last
+}
+
+// still reports whether a choice is good still.
+func (s *Server) still(c choice) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.newest(c.id) == c
 }
 
 // newest tells where the newest snapshot of a WOB lies, "" if it is not to be lent any
 // more, and its stamp; s.mu is held.
-func (s *Server) newest(id wob.ID) (key string, stamp wob.Stamp) {
+func (s *Server) newest(id wob.ID) choice {
 	r, k := s.state.roots[id], s.state.failsafe[id]
 	switch {
 	case r != nil && (r.State.Terminal() || r.Lent && r.expires.After(s.cfg.Now())):
-		return "", stamp
+		return choice{id: id}
 	case k != nil:
-		return failsafeKey + string(id), k.head.Stamp()
+		return choice{id, failsafeKey + string(id), k.head.Stamp()}
 	case r != nil:
-		return wobKey + string(id), stamp
+		return choice{id: id, key: wobKey + string(id)}
 	}
-	return "", stamp
+	return choice{id: id}
 }
 
-// record makes w the caller's, under a new epoch; s.mu is held.
-func (s *Server) record(w *wob.WOB, caller wob.NodeID) (api.Lease, *flush) {
+// record makes w the caller's, under a new epoch, unless the choice was overtaken.
+func (s *Server) record(c choice, w *wob.WOB, caller wob.NodeID) (api.Lease, *flush, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.newest(c.id) != c {
+		return api.Lease{}, nil, false
+	}
 	now := s.cfg.Now()
 	root, k := s.state.roots[w.ID], s.state.failsafe[w.ID]
 	epoch := w.Epoch
@@ -104,14 +125,14 @@ func (s *Server) record(w *wob.WOB, caller wob.NodeID) (api.Lease, *flush) {
 	inc := w.Incarnation()
 	if root == nil {
 		k.lent, k.expires = &inc, now.Add(s.cfg.FailsafeLease)
-		return s.lease(k.expires, now), s.save(put(lentKey+string(w.ID), inc))
+		return s.lease(k.expires, now), s.save(put(lentKey+string(w.ID), inc)), true
 	}
 	root.Inc, root.Lent, root.State, root.expired = inc, true, api.Running, false
 	if w.State == wob.Waiting {
 		root.State = api.Waiting
 	}
 	root.version, root.expires = w.Version, now.Add(s.cfg.Lease)
-	return s.lease(root.expires, now), s.save(saveRoot(root))
+	return s.lease(root.expires, now), s.save(saveRoot(root)), true
 }
 
 func (s *Server) lease(expires, now time.Time) api.Lease {

@@ -22,9 +22,7 @@ func (s *Server) putResult(r *http.Request, caller wob.NodeID) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	s.mu.Lock()
 	f, accepted, err := s.finish(w, injected)
-	s.mu.Unlock()
 	if err == nil {
 		err = f.wait(r.Context())
 	}
@@ -51,8 +49,10 @@ func (s *Server) injected(r *http.Request, id wob.ID) (*wob.WOB, error) {
 	return s.body(r.Context(), wobKey+string(id))
 }
 
-// finish takes a result; s.mu is held.
+// finish takes a result.
 func (s *Server) finish(w, injected *wob.WOB) (f *flush, accepted bool, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	root := s.state.roots[w.ID]
 	switch {
 	case root == nil && s.state.failsafe[w.ID] != nil:

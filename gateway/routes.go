@@ -189,16 +189,7 @@ func (s *Server) enrolled(id wob.NodeID) bool {
 
 // enrol is POST /members. The project is open: whoever proves a peer ID is a member.
 func (s *Server) enrol(r *http.Request, caller wob.NodeID) (reply, error) {
-	s.mu.Lock()
-	m, known := s.state.members[caller]
-	if !known {
-		m = api.Member{Peer: caller, Project: s.project.ID, Enrolled: s.cfg.Now().UTC()}
-		s.state.members[caller] = m
-		s.save(put(memberKey+string(caller), m))
-		s.emit(api.Event{Type: "enrolled", Peer: string(caller)})
-	}
-	f := s.state.last
-	s.mu.Unlock()
+	m, known, f := s.addMember(caller)
 	if err := f.wait(r.Context()); err != nil {
 		return reply{}, err
 	}
@@ -206,6 +197,18 @@ func (s *Server) enrol(r *http.Request, caller wob.NodeID) (reply, error) {
 		return reply{http.StatusCreated, m}, nil
 	}
 	return ok(m)
+}
+
+func (s *Server) addMember(id wob.NodeID) (m api.Member, known bool, f *flush) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if m, known = s.state.members[id]; known {
+		return m, true, s.state.last
+	}
+	m = api.Member{Peer: id, Project: s.project.ID, Enrolled: s.cfg.Now().UTC()}
+	s.state.members[id] = m
+	s.emit(api.Event{Type: "enrolled", Peer: string(id)})
+	return m, false, s.save(put(memberKey+string(id), m))
 }
 
 func (s *Server) health(*http.Request, wob.NodeID) (reply, error) {
