@@ -37,6 +37,9 @@ type call struct {
 	method string
 }
 
+// maxWarnings is how many lines a process can cause in the node's log.
+const maxWarnings = 20
+
 // maxOpen bounds the application's own calls that wait for an answer.
 const maxOpen = 256
 
@@ -65,6 +68,8 @@ type process struct {
 	finishing bool // and standard input is closed
 	fault     error
 	junk      int
+	notes     bucket
+	warned    int
 	alarms    alarmSet
 	child     *child
 	out       *appLog
@@ -289,3 +294,15 @@ func (p *process) write(line []byte) {
 }
 
 func (p *process) post(e Event) { p.m.post(e) }
+
+// warn logs what an application does wrong without harm; after maxWarnings it keeps quiet, so
+// that a bad application cannot fill the node's log.
+func (p *process) warn(text string, args ...any) {
+	p.warned++
+	switch {
+	case p.warned < maxWarnings:
+		p.log.Warn(text, args...)
+	case p.warned == maxWarnings:
+		p.log.Warn(text+"; further warnings about this process are left out", args...)
+	}
+}
