@@ -13,17 +13,6 @@ import (
 	"github.com/wobcompute/wobcompute/wob/appapi"
 )
 
-// testNode is a node that runs one application with children and waits to be killed.
-func testNode(dir string) {
-	m := NewManager(Config{ScratchRoot: filepath.Join(dir, "scratch")}, func(e Event) {
-		if _, ok := e.(Note); ok {
-			_ = os.WriteFile(filepath.Join(dir, "up"), nil, 0o600)
-		}
-	})
-	m.StartProc(0, 1, command0("tell="+filepath.Join(dir, "pids"), "children"))
-	time.Sleep(time.Minute)
-}
-
 func TestDescendantsAreGoneBeforeDown(t *testing.T) {
 	ways := map[string]func(*rig){
 		"stop":  func(r *rig) { r.m.StopProc(0, 1) },

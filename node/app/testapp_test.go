@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
@@ -36,6 +37,17 @@ func TestMain(m *testing.M) {
 		}
 	}
 	goleak.VerifyTestMain(m)
+}
+
+// testNode is a node that runs one application with children and waits to be killed.
+func testNode(dir string) {
+	m := NewManager(Config{ScratchRoot: filepath.Join(dir, "scratch")}, func(e Event) {
+		if _, ok := e.(Note); ok {
+			_ = os.WriteFile(filepath.Join(dir, "up"), nil, 0o600)
+		}
+	})
+	m.StartProc(0, 1, command0("tell="+filepath.Join(dir, "pids"), "children"))
+	time.Sleep(time.Minute)
 }
 
 // testApp is an application that answers everything with {"echo":params}, but for what its
