@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 
 	"github.com/cockroachdb/pebble/v2"
 	ds "github.com/ipfs/go-datastore"
@@ -50,6 +51,7 @@ type KV struct {
 	queue   []*pending
 	stopped bool
 	done    chan struct{} // the committer has ended
+	syncs   atomic.Uint64 // fsynced commits
 }
 
 // pending is a batch on its way. build runs on the committer, immediately before the
@@ -257,8 +259,18 @@ func (kv *KV) commit(group []*pending) (err error) {
 			}
 		}
 	}
-	return b.Commit(ctx)
+	if err := b.Commit(ctx); err != nil {
+		return err
+	}
+	if sync {
+		kv.syncs.Add(1)
+	}
+	return nil
 }
+
+// Syncs counts the fsynced commits since the store was opened; batches that were
+// committed together count once.
+func (kv *KV) Syncs() uint64 { return kv.syncs.Load() }
 
 // Close writes what is queued and closes the store.
 func (kv *KV) Close() error {

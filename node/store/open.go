@@ -120,20 +120,16 @@ func (kv *KV) abandon() {
 	_ = kv.Close() // the error to report is the one that led here
 }
 
-// unreadable explains why a store cannot be opened.
+// unreadable explains why a store cannot be opened. A missing file is damage: the
+// directory itself is there.
 func unreadable(dir string, err error) error {
 	switch {
-	case errors.Is(err, os.ErrPermission), errors.Is(err, os.ErrNotExist) && !inside(err):
+	case errors.Is(err, os.ErrPermission):
 		return fmt.Errorf("open the store in %s: %w", dir, err)
 	case strings.Contains(err.Error(), "no space left"):
 		return fmt.Errorf("open the store in %s: the disk is full, make room and start again: %w", dir, err)
 	}
 	return corrupt(dir, err)
-}
-
-// inside reports whether a missing file is one that the database itself names.
-func inside(err error) bool {
-	return pebble.IsCorruptionError(err) || strings.Contains(err.Error(), "pebble")
 }
 
 func corrupt(dir string, err error) error {

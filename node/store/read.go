@@ -95,5 +95,8 @@ func (s *Store) NextBoot() (uint64, error) {
 // Err returns why the store failed, nil while it is sound.
 func (s *Store) Err() error { return s.kv.Err() }
 
+// Syncs counts the fsynced commits since the store was opened.
+func (s *Store) Syncs() uint64 { return s.kv.Syncs() }
+
 // Close writes what is queued and closes the store.
 func (s *Store) Close() error { return s.kv.Close() }

@@ -377,3 +377,30 @@ func TestMissingKeysAreNoticed(t *testing.T) {
 	_, again := Open(dir)
 	require.ErrorIs(t, again, ErrCorrupt, "a second start does not forget it")
 }
+
+// A store with a file missing is refused, or nothing of it was in that file.
+func TestMissingFilesAreNoticed(t *testing.T) {
+	master := t.TempDir()
+	want := filled(t, master)
+	files, err := filepath.Glob(filepath.Join(master, "db", "*"))
+	require.NoError(t, err)
+	refused := 0
+	for _, f := range append(files, filepath.Join(master, "db")) {
+		dir := filepath.Join(t.TempDir(), "s")
+		require.NoError(t, os.CopyFS(dir, os.DirFS(master)))
+		rel, err := filepath.Rel(master, f)
+		require.NoError(t, err)
+		require.NoError(t, os.RemoveAll(filepath.Join(dir, rel)))
+		s, err := Open(dir)
+		if err != nil {
+			require.ErrorIs(t, err, ErrCorrupt, f)
+			require.ErrorContains(t, err, dir)
+			refused++
+			continue
+		}
+		held, _ := s.Held()
+		require.Len(t, held, len(want), f)
+		require.NoError(t, s.Close())
+	}
+	require.GreaterOrEqual(t, refused, 3, "data, manifest and the whole")
+}
