@@ -134,7 +134,7 @@ func (s *Server) location(r *root, k *kept, e protocols.Entry, answer protocols.
 		return nil
 	}
 	lent := r != nil && r.Lent
-	if answer == protocols.Found && !(lent && e.Inc.Less(r.Inc)) {
+	if answer == protocols.Found && (!lent || !e.Inc.Less(r.Inc)) {
 		return &api.Location{Peer: e.Inc.Holder, Addrs: slices.Clone(e.Addrs), Fresh: !e.Stale, Epoch: e.Inc.Epoch, Version: e.Version}
 	}
 	switch {
