@@ -108,6 +108,11 @@ func (m *Machine) workAt(in WorkAt) {
 		return
 	}
 	s.places, s.gateway, s.busy = in.Places, in.Gateway, in.Busy
+	here := slices.ContainsFunc(m.list, (*rec).computing)
+	s.places = slices.DeleteFunc(slices.Clone(s.places), func(p protocols.WorkAt) bool { return p.Holder == m.cfg.Self })
+	if here { // what this node computes in another slot is split for this one, too
+		s.places, s.busy = append(s.places, protocols.WorkAt{Holder: m.cfg.Self}), true
+	}
 	m.nextPlace()
 }
 
@@ -122,7 +127,7 @@ func (m *Machine) nextPlace() {
 	for len(s.places) > 0 {
 		p := s.places[0]
 		s.places = s.places[1:]
-		if p.Holder == m.cfg.Self || m.avoid[p.Holder] > m.now {
+		if m.avoid[p.Holder] > m.now {
 			continue
 		}
 		s.stage, s.holder, s.request, s.since = searchAsking, p.Holder, m.name(), m.now
@@ -272,7 +277,7 @@ func (m *Machine) gatewayWork(in GatewayWork) {
 	if current {
 		m.found()
 	}
-	if err := in.WOB.Validate(); err != nil {
+	if err := sound(in.WOB); err != nil {
 		m.reject("", "", "from the gateway: "+err.Error())
 		return
 	}

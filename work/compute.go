@@ -194,7 +194,7 @@ func (m *Machine) packed(p *proc, r *rec, c *call, in AppReply) {
 	if !m.answer(p, c, in, &pk) {
 		return
 	}
-	if err := checkPacked(pk); err != nil {
+	if err := checkPacked(pk, r.mem); err != nil {
 		m.kill(p, fmt.Errorf("%w: %w", errBoundary, err))
 		return
 	}
@@ -260,7 +260,8 @@ func (m *Machine) settle(r *rec, s wob.State) {
 	}
 }
 
-func checkPacked(p appapi.Packed) error {
+// checkPacked refuses what would not fit into an encoded WOB, and names the field.
+func checkPacked(p appapi.Packed, w *wob.WOB) error {
 	if err := p.Effort.Check(); err != nil {
 		return err
 	}
@@ -272,8 +273,16 @@ func checkPacked(p appapi.Packed) error {
 			return fmt.Errorf("%s has %d bytes, an encoded WOB at most %d", f.name, len(f.raw), appapi.MaxWOB)
 		}
 	}
-	if n := len(p.Checkpoint) + len(p.Result) + len(p.Meta); n > appapi.MaxWOB {
-		return fmt.Errorf("checkpoint, result and meta have %d bytes, an encoded WOB at most %d", n, appapi.MaxWOB)
+	n := len(p.Checkpoint) + len(p.Result) + len(p.Meta)
+	if n > appapi.MaxWOB/2 { // near the limit: count the rest as well
+		n += len(w.Boundary) + 1024
+		for i := range w.Children {
+			c := &w.Children[i]
+			n += len(c.Boundary) + len(c.Birth) + len(c.Meta) + 512
+		}
+	}
+	if n > appapi.MaxWOB {
+		return fmt.Errorf("checkpoint, result, meta and children have %d bytes, an encoded WOB at most %d", n, appapi.MaxWOB)
 	}
 	return nil
 }

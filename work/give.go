@@ -46,7 +46,7 @@ func (m *Machine) none(to wob.NodeID, request, reason string) {
 func (m *Machine) request(from wob.NodeID, q protocols.Request) {
 	a := &asker{node: from, request: q.Request, spec: q.Node, apps: q.Apps, at: m.now}
 	a.spec.Peer = from
-	if r := m.wholeFor(a, q.Prefer); r != nil {
+	if r := m.wholeFor(a, q.Prefer); r != nil && from != m.cfg.Self {
 		m.offerWhole(r, a)
 		return
 	}

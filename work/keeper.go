@@ -29,7 +29,7 @@ func (m *Machine) keepBackup(from wob.NodeID, b protocols.Backup) {
 		return
 	}
 	for _, w := range b.WOBs {
-		if err := w.Validate(); err != nil {
+		if err := sound(w); err != nil {
 			m.reject(from, b.Kind(), err.Error())
 			m.send(from, nil, protocols.BackupAck{Token: b.Token, Reason: "invalid WOB"})
 			return

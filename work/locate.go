@@ -100,7 +100,7 @@ func (m *Machine) backupFound(token uint64, from wob.NodeID, w *wob.WOB, gone bo
 	delete(s.left, from)
 	s.reached = true
 	s.gone = s.gone || gone
-	if w != nil && w.ID == s.wob && w.Validate() == nil && (s.best == nil || s.best.Stamp().Less(w.Stamp())) {
+	if w != nil && w.ID == s.wob && sound(w) == nil && (s.best == nil || s.best.Stamp().Less(w.Stamp())) {
 		s.best = w
 	}
 	if len(s.left) == 0 {

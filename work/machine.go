@@ -1,6 +1,8 @@
 package work
 
 import (
+	"errors"
+	"fmt"
 	"math/rand/v2"
 	"reflect"
 	"strconv"
@@ -172,6 +174,20 @@ func (m *Machine) receive(in Receive) {
 		handle(m, in.Msg)
 	}
 }
+
+// sound refuses a WOB that is not valid, or that says it is finished while children are
+// out (S4).
+func sound(w *wob.WOB) error {
+	if err := w.Validate(); err != nil {
+		return err
+	}
+	if w.State == wob.Finished && !w.Complete(true) {
+		return fmt.Errorf("%w: %s has %d children out", errUnfinished, w.ID, len(w.Out()))
+	}
+	return nil
+}
+
+var errUnfinished = errors.New("work: finished with children out")
 
 func (m *Machine) emit(e Effect)                { m.out = append(m.out, e) }
 func (m *Machine) report(e Event)               { m.emit(Report{e}) }

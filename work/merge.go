@@ -41,7 +41,7 @@ var (
 // childFinished takes the result of a child (paper, section 3.4.7: WOBFinished).
 func (m *Machine) childFinished(from wob.NodeID, msg protocols.Finished) {
 	w := msg.WOB
-	if err := w.Validate(); err != nil {
+	if err := sound(w); err != nil {
 		m.reject(from, msg.Kind(), err.Error())
 		return
 	}

@@ -11,7 +11,7 @@ var _ = onMessage((*Machine).transferIn)
 // supervisor here (paper, section 3.4.4).
 func (m *Machine) transferIn(from wob.NodeID, t protocols.Transfer) {
 	w := t.WOB
-	if err := w.Validate(); err != nil {
+	if err := sound(w); err != nil {
 		m.reject(from, t.Kind(), err.Error())
 		m.refuse(from, w, wob.Incarnation{}, "invalid WOB")
 		return

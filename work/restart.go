@@ -19,7 +19,7 @@ func (m *Machine) started(in Start) {
 	all := slices.Clone(in.Held)
 	slices.SortFunc(all, func(a, b *wob.WOB) int { return strings.Compare(string(a.ID), string(b.ID)) })
 	for _, w := range all {
-		if w.Validate() != nil || m.recs[w.ID] != nil {
+		if sound(w) != nil || m.recs[w.ID] != nil {
 			continue
 		}
 		own := w.Clone()

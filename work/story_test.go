@@ -18,9 +18,9 @@ import (
 //
 //	world [finish=call] [lost=recover|wait|reclaim] [checkpoint=5s] [minsplit=2]
 //	                        begins anew
-//	node NAME [slots=1] [member]
+//	node NAME [slots=1] [speed=1000] [member]
 //	                        adds a node; a supervisor unless it is a member only
-//	job UNITS               injects a root, a range of so many units at 1000 a second
+//	job UNITS               injects a root, a range of so many units a thousand a second
 //	run DURATION [until=EVENT]
 //	                        lets time pass and prints the events of all nodes, but not the
 //	                        search for work and checkpoints unless they are named by show
@@ -57,7 +57,7 @@ type story struct {
 	drops []*dropping
 	until string
 	job   wob.ID
-	units int
+	units []int
 }
 
 type dropping struct {
@@ -71,11 +71,14 @@ var storyCommands = map[string]func(*story, *datadriven.TestData, []string){
 	"node": func(s *story, d *datadriven.TestData, args []string) {
 		slots := 1
 		d.MaybeScanArgs(s.t, "slots", &slots)
-		s.w.add(wob.NodeID(args[0]), slots, !d.HasArg("member"), nil)
+		n := s.w.add(wob.NodeID(args[0]), slots, !d.HasArg("member"), nil)
+		d.MaybeScanArgs(s.t, "speed", &n.speed)
 	},
 	"job": func(s *story, _ *datadriven.TestData, args []string) {
-		fmt.Sscan(args[0], &s.units)
-		s.job = s.w.job(s.units)
+		var units int
+		fmt.Sscan(args[0], &units)
+		s.units = append(s.units, units)
+		s.job = s.w.job(units)
 	},
 	"run": func(s *story, d *datadriven.TestData, args []string) {
 		s.until = ""
@@ -245,17 +248,18 @@ func (s *story) backups(*datadriven.TestData, []string) {
 }
 
 func (s *story) result(*datadriven.TestData, []string) {
-	r := s.w.gate.roots[s.job]
-	switch {
-	case r.cancelled:
-		s.out.WriteString("cancelled")
-	case r.done == nil:
-		s.out.WriteString("none")
-	case r.done.State != wob.Finished:
-		fmt.Fprintf(&s.out, "%s %+v", r.done.State, r.done.Failures)
-	case r.done.Result == raw([]span{{0, s.units}}):
-		fmt.Fprintf(&s.out, "exact, stats %+v", r.done.Stats)
-	default:
-		fmt.Fprintf(&s.out, "WRONG %s", r.done.Result)
+	for i, id := range s.w.gate.order {
+		switch r := s.w.gate.roots[id]; {
+		case r.cancelled:
+			s.out.WriteString("cancelled\n")
+		case r.done == nil:
+			s.out.WriteString("none\n")
+		case r.done.State != wob.Finished:
+			fmt.Fprintf(&s.out, "%s %+v\n", r.done.State, r.done.Failures)
+		case r.done.Result == raw([]span{{0, s.units[i]}}):
+			fmt.Fprintf(&s.out, "exact, stats %+v\n", r.done.Stats)
+		default:
+			s.w.fail("%w: %s", errWrong, r.done.Result)
+		}
 	}
 }

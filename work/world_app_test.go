@@ -143,7 +143,7 @@ func (p *appProc) advance() {
 	if p.open == 0 {
 		return
 	}
-	p.part += now.Sub(p.since).Seconds() * p.n.w.speed
+	p.part += now.Sub(p.since).Seconds() * p.n.speed
 	p.since = now
 	for p.part >= 1-1e-6 && len(p.st.Todo) > 0 {
 		s := &p.st.Todo[0]
@@ -155,7 +155,7 @@ func (p *appProc) advance() {
 		if n <= 0 {
 			break
 		}
-		if err := p.st.put(span{s[0], s[0] + n}); err != nil {
+		if err := p.st.put(span{s[0], s[0] + n}); err != nil && !p.n.w.hostile {
 			p.n.w.fail("%s computes %s: %v", p.n.id, p.id, err)
 		}
 		s[0] += n
@@ -179,7 +179,7 @@ func (p *appProc) plan() {
 	}
 	p.asked++
 	asked := p.asked
-	d := time.Duration(float64(p.left())/p.n.w.speed*1e9) + time.Microsecond
+	d := time.Duration(float64(p.left())/p.n.speed*1e9) + time.Microsecond
 	p.n.w.after(d, func() {
 		if p.dead || !p.n.up || p.asked != asked || p.open == 0 {
 			return
@@ -232,7 +232,10 @@ func (p *appProc) handle(e Call) {
 		if p.open != 0 {
 			p.n.w.fail("%s: OnWOBInit under an open OnCompute", p.n.id)
 		}
-		p.init(e.Params.(appapi.WOBParams).WOB)
+		if err := p.init(e.Params.(appapi.WOBParams).WOB); err != nil {
+			p.wrong(e.Call, err)
+			return
+		}
 		p.reply(e.Call, struct{}{})
 	case appapi.OnCompute:
 		if p.open != 0 {
@@ -276,17 +279,23 @@ func (p *appProc) handle(e Call) {
 	}
 }
 
-func (p *appProc) init(w appapi.WOB) {
+// wrong fails the test, unless an attacker sends WOBs that make no sense; then the call fails.
+func (p *appProc) wrong(call uint64, err error) {
+	if !p.n.w.hostile {
+		p.n.w.fail("%s, %s: %v", p.n.id, p.id, err)
+	}
+	p.refuse(call, appapi.CodeInternal)
+}
+
+func (p *appProc) init(w appapi.WOB) error {
 	p.st, p.id, p.lock, p.offer, p.part, p.final = rangeState{}, w.ID, span{}, "", 0, false
 	if w.Checkpoint.IsNull() {
 		var b span
 		_ = json.Unmarshal([]byte(w.Boundary), &b)
 		p.st.Todo = []span{b}
-		return
+		return nil
 	}
-	if err := json.Unmarshal([]byte(w.Checkpoint), &p.st); err != nil {
-		p.n.w.fail("%s: checkpoint of %s: %v", p.n.id, w.ID, err)
-	}
+	return json.Unmarshal([]byte(w.Checkpoint), &p.st)
 }
 
 func (p *appProc) pack() appapi.Packed {
@@ -335,11 +344,13 @@ func (p *appProc) merge(e Call) {
 	child := e.Params.(appapi.WOBParams).WOB
 	var done []span
 	if err := json.Unmarshal([]byte(child.Result), &done); err != nil {
-		p.n.w.fail("result of %s: %v", child.ID, err)
+		p.wrong(e.Call, err)
+		return
 	}
 	for _, s := range done {
 		if err := p.st.put(s); err != nil {
-			p.n.w.fail("%s merges %s into %s: %v", p.n.id, child.ID, p.id, err)
+			p.wrong(e.Call, fmt.Errorf("merging %s: %w", child.ID, err))
+			return
 		}
 	}
 	p.reply(e.Call, struct{}{})

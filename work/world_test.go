@@ -33,13 +33,13 @@ type world struct {
 	hash   uint64
 
 	loss, dup int            // percent of messages
+	hostile   bool           // somebody sends WOBs that make no sense
 	loses     bool           // a crash may lose what was not synced
 	appCrash  map[string]int // how often the application of a node ends in a method
 	crashes   int            // per mille of application calls that end the process instead
 	cut       map[wob.NodeID]bool
 	app       App
 	finish    string
-	speed     float64 // units per second
 	minSplit  int
 	lostSays  string // what applications answer to OnWOBChildLost; empty: unknown method
 	quiet     bool
@@ -84,6 +84,7 @@ type node struct {
 	up         bool
 	boot       uint64
 	supervisor bool
+	speed      float64 // units per second
 	disk       disk
 	procs      map[int]*appProc
 	wakeAt     core.Time
@@ -92,7 +93,7 @@ type node struct {
 func newWorld(seed uint64) *world {
 	return &world{
 		rng: rand.New(rand.NewPCG(seed, 7)), nodes: map[wob.NodeID]*node{}, index: map[wob.ID]*line{},
-		cut: map[wob.NodeID]bool{}, appCrash: map[string]int{}, speed: 1000, minSplit: 2, hash: 14695981039346656037,
+		cut: map[wob.NodeID]bool{}, appCrash: map[string]int{}, minSplit: 2, hash: 14695981039346656037,
 		app: App{Name: "range", Version: "1.0.0", Threads: 1, Checkpoint: 5 * time.Second}, gate: newGateway(),
 		finish: appapi.FinishCheckpoint, now: core.Time(time.Second),
 	}
@@ -140,7 +141,7 @@ func (w *world) add(id wob.NodeID, slots int, supervisor bool, change func(*Conf
 	if change != nil {
 		change(&cfg)
 	}
-	n := &node{w: w, id: id, cfg: cfg, supervisor: supervisor, disk: newDisk()}
+	n := &node{w: w, id: id, cfg: cfg, supervisor: supervisor, speed: 1000, disk: newDisk()}
 	w.nodes[id] = n
 	w.order = append(w.order, id)
 	n.start()
