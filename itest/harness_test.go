@@ -36,7 +36,7 @@ func run(m *testing.M) int {
 	}
 	defer os.RemoveAll(dir)
 	bin = dir
-	for name, pkg := range map[string]string{"wob": "./cmd/wob", "primes": "./examples/primes", "nqueens": "./examples/nqueens"} {
+	for name, pkg := range map[string]string{"wob": "./cmd/wob", "primes": "./examples/primes", "nqueens": "./examples/nqueens", "noop": "./itest/noop"} {
 		build := exec.Command("go", "build", "-o", filepath.Join(dir, name), pkg)
 		build.Dir = ".."
 		if out, err := build.CombinedOutput(); err != nil {
@@ -48,7 +48,7 @@ func run(m *testing.M) int {
 }
 
 // heavy skips a test that takes minutes, unless it was asked for.
-func heavy(t *testing.T) {
+func heavy(t testing.TB) {
 	t.Helper()
 	if os.Getenv("CI") != "true" && os.Getenv("WOB_HEAVY") == "" {
 		t.Skip("takes minutes; run with WOB_HEAVY=1")
@@ -56,7 +56,7 @@ func heavy(t *testing.T) {
 }
 
 // wob runs a command to its end and returns its standard output and exit code.
-func runWob(t *testing.T, args ...string) (stdout string, code int) {
+func runWob(t testing.TB, args ...string) (stdout string, code int) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	defer cancel()
@@ -75,7 +75,7 @@ func runWob(t *testing.T, args ...string) (stdout string, code int) {
 }
 
 // wobJSON runs a command that must succeed and decodes what it printed.
-func wobJSON(t *testing.T, into any, args ...string) {
+func wobJSON(t testing.TB, into any, args ...string) {
 	t.Helper()
 	out, code := runWob(t, append(args, "--json")...)
 	require.Zero(t, code, "wob %v: %s", args, out)
@@ -84,7 +84,7 @@ func wobJSON(t *testing.T, into any, args ...string) {
 
 // process is a command that runs beside the test. Its log is shown when the test fails.
 type process struct {
-	t     *testing.T
+	t     testing.TB
 	name  string
 	cmd   *exec.Cmd
 	ready chan map[string]any
@@ -97,7 +97,7 @@ type process struct {
 }
 
 // start runs wob with args in its own process group and waits for its ready line.
-func start(t *testing.T, name string, args ...string) *process {
+func start(t testing.TB, name string, args ...string) *process {
 	t.Helper()
 	p := &process{t: t, name: name, ready: make(chan map[string]any, 1), done: make(chan struct{})}
 	p.cmd = exec.Command(filepath.Join(bin, "wob"), append(args, "--json")...)
@@ -217,7 +217,7 @@ func lastLines(s string, n int) string {
 
 // network is a project with a gateway and nodes, made with the separate commands.
 type network struct {
-	t       *testing.T
+	t       testing.TB
 	dir     string
 	project string
 	url     string
@@ -226,14 +226,17 @@ type network struct {
 	nodes   []*process
 }
 
-// newNetwork makes a project with the example applications and starts its gateway.
-func newNetwork(t *testing.T) *network {
+// newNetwork makes a project with applications and starts its gateway.
+func newNetwork(t testing.TB, apps ...string) *network {
 	t.Helper()
+	if len(apps) == 0 {
+		apps = []string{"primes", "nqueens"}
+	}
 	n := &network{t: t, dir: t.TempDir()}
 	n.project = filepath.Join(n.dir, "project")
 	_, code := runWob(t, "project", "new", "test", "--dir", n.project)
 	require.Zero(t, code)
-	for _, app := range []string{"primes", "nqueens"} {
+	for _, app := range apps {
 		_, code = runWob(t, "project", "app", "add", "--project", n.project, packageDir(t, filepath.Join(n.dir, "apps"), app))
 		require.Zero(t, code)
 	}
@@ -242,11 +245,15 @@ func newNetwork(t *testing.T) *network {
 }
 
 // packageDir makes an application's directory: its app.json and its program.
-func packageDir(t *testing.T, under, app string) string {
+func packageDir(t testing.TB, under, app string) string {
 	t.Helper()
 	dir := filepath.Join(under, app)
 	require.NoError(t, os.MkdirAll(dir, 0o755))
-	spec, err := os.ReadFile(filepath.Join("..", "examples", app, "app.json"))
+	source := filepath.Join("..", "examples", app)
+	if app == "noop" {
+		source = "noop"
+	}
+	spec, err := os.ReadFile(filepath.Join(source, "app.json"))
 	require.NoError(t, err)
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "app.json"), spec, 0o644))
 	program, err := os.ReadFile(filepath.Join(bin, app))
@@ -317,7 +324,7 @@ func (n *network) wait(id string, timeout time.Duration) result {
 }
 
 // eventually waits for a condition.
-func eventually(t *testing.T, within time.Duration, what string, cond func() bool) {
+func eventually(t testing.TB, within time.Duration, what string, cond func() bool) {
 	t.Helper()
 	look := time.NewTicker(20 * time.Millisecond)
 	defer look.Stop()

@@ -41,6 +41,7 @@ type ProjectStatus struct {
 	WOBs       []WOBStatus         `json:"wobs"`
 	Events     map[string]uint64   `json:"events"` // how often each happened
 	Traffic    Traffic             `json:"traffic"`
+	Syncs      uint64              `json:"syncs"` // fsynced commits of the store
 }
 
 // WOBStatus is one WOB held by this node.
@@ -96,7 +97,7 @@ func (n *Node) Status(ctx context.Context) (Status, error) {
 func (p *Project) Status(ctx context.Context) (ProjectStatus, error) {
 	s := ProjectStatus{
 		ID: p.cfg.ID, Peer: p.self, Addrs: p.Addrs(), GatewayUp: !p.down.Load(), Slots: p.cfg.Slots,
-		Events: p.events.Counts(), Traffic: Traffic(p.mux.Stats()), Apps: []string{}, WOBs: []WOBStatus{},
+		Events: p.events.Counts(), Traffic: Traffic(p.mux.Stats()), Apps: []string{}, WOBs: []WOBStatus{}, Syncs: p.store.Syncs(),
 	}
 	var o overlay.State
 	var w work.State
