@@ -36,6 +36,8 @@ type Tree[N, R any] struct {
 	// Size estimates what a root costs, in a unit that is the same for all jobs, so that the
 	// speeds of nodes can be compared. Default 1.
 	Size func(root N) float64
+	// Check refuses a node that another machine has sent and that cannot be right.
+	Check func(n N) error
 	// Setup is given the parameters of the package's app.json before anything is computed.
 	Setup func(params json.RawMessage) error
 }
@@ -100,6 +102,14 @@ func (k treeKind[N, R]) parse(b json.RawMessage) ([]branch[N], error) {
 	}
 	out := make([]branch[N], len(nodes))
 	for i, n := range nodes {
+		if probe.Weights[i] < 0 {
+			return nil, fmt.Errorf("node %d weighs %g", i, probe.Weights[i])
+		}
+		if k.tree.Check != nil {
+			if err := k.tree.Check(n); err != nil {
+				return nil, fmt.Errorf("node %d: %w", i, err)
+			}
+		}
 		out[i] = branch[N]{n, probe.Weights[i]}
 	}
 	return k.join(nil, out)

@@ -172,3 +172,28 @@ func TestTreeCutIsFair(t *testing.T) {
 		require.InDelta(t, share, float64(gave)/float64(kept+gave), 0.15, "of the real work, which nobody knew")
 	}
 }
+
+func TestTreeBoundaries(t *testing.T) {
+	k := treeKind[lopsided, int]{tree: Tree[lopsided, int]{
+		Root: func(b json.RawMessage) (n lopsided, err error) { return n, json.Unmarshal(b, &n) },
+		Check: func(n lopsided) error {
+			if n.S > 50 {
+				return errors.New("too large")
+			}
+			return nil
+		},
+	}}
+	got, err := k.parse(json.RawMessage(`{"s":7}`))
+	require.NoError(t, err)
+	require.Equal(t, []branch[lopsided]{{lopsided{7}, 1}}, got)
+	got, err = k.parse(json.RawMessage(`{"nodes":[{"s":1},{"s":2}],"weights":[1,2]}`))
+	require.NoError(t, err)
+	require.Equal(t, []branch[lopsided]{{lopsided{2}, 2}, {lopsided{1}, 1}}, got)
+	for boundary, want := range map[string]string{
+		`{"nodes":[{"s":1}],"weights":[1,2]}`: "1 nodes with 2 weights", `{"nodes":[{"s":1}],"weights":[-1]}`: "weighs -1",
+		`{"nodes":[{"s":60}],"weights":[1]}`: "too large", `{"nodes":3,"weights":[1]}`: "cannot unmarshal", `{"s":"x"}`: "cannot unmarshal", `nonsense`: "invalid",
+	} {
+		_, err := k.parse(json.RawMessage(boundary))
+		require.ErrorContains(t, err, want, boundary)
+	}
+}

@@ -43,6 +43,9 @@ func (m *message) rpcError() *RPCError {
 	if err := json.Unmarshal(m.Error, e); err != nil {
 		return &RPCError{Code: appapi.CodeInternal, Message: string(m.Error)}
 	}
+	if e.Code == 0 {
+		e.Code = appapi.CodeInternal // an error it is, whatever the code
+	}
 	return e
 }
 

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"math/bits"
 
 	"github.com/wobcompute/wobcompute/sdk"
 )
@@ -30,6 +31,17 @@ func Empty(n int) (Board, error) {
 		return Board{}, fmt.Errorf("a board of %d by %d squares: 1 to %d are possible", n, n, MaxN)
 	}
 	return Board{N: n, Times: 1}, nil
+}
+
+// check refuses what no sequence of Expand leads to.
+func (b Board) check() error {
+	if _, err := Empty(b.N); err != nil {
+		return err
+	}
+	if b.Row != bits.OnesCount32(b.Cols) || (b.Cols|b.Left|b.Right)&^b.all() != 0 || b.Times < 1 || b.Times > 2 {
+		return fmt.Errorf("impossible board %+v", b)
+	}
+	return nil
 }
 
 // all has a bit for every column.
@@ -108,7 +120,7 @@ func Size(b Board) float64 { return math.Max(1, math.Pow(0.143*float64(b.N), flo
 func Main() int {
 	return sdk.Tree[Board, int64]{
 		Name: "nqueens", Version: "1.0.0",
-		Root: root, Expand: Expand, Solve: Solve, Size: Size,
+		Root: root, Expand: Expand, Solve: Solve, Size: Size, Check: Board.check,
 		Merge: func(a, b int64) int64 { return a + b },
 	}.Main()
 }

@@ -32,6 +32,7 @@ func TestAnyFrontierAddsUp(t *testing.T) {
 		for stack := []Board{b}; len(stack) > 0; {
 			top := stack[len(stack)-1]
 			stack = stack[:len(stack)-1]
+			require.NoError(t, top.check())
 			below := Expand(top)
 			if len(below) == 0 || rapid.Bool().Draw(t, "solve") {
 				sum += Solve(top)
@@ -41,6 +42,12 @@ func TestAnyFrontierAddsUp(t *testing.T) {
 		}
 		require.Equal(t, known[n-1], sum)
 	})
+}
+
+func TestImpossibleBoardsAreRefused(t *testing.T) {
+	for _, b := range []Board{{}, {N: -5}, {N: 200, Times: 1}, {N: 4, Row: 1, Times: 1}, {N: 4, Row: 1, Cols: 32, Times: 1}, {N: 4, Left: 16, Times: 1}, {N: 4, Times: 3}} {
+		require.Error(t, b.check(), "%+v", b)
+	}
 }
 
 func BenchmarkSolve(b *testing.B) {
