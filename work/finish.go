@@ -16,8 +16,6 @@ func (s *resend) next(m *Machine) core.Time {
 	return m.in(m.jitter(s.pause))
 }
 
-func (s *resend) reset() { s.pause = 0 }
-
 var (
 	_ = onMessage((*Machine).finishedAckIn)
 	_ = onMessage((*Machine).statusIn)
@@ -107,6 +105,9 @@ func (m *Machine) finishedAckIn(from wob.NodeID, ack protocols.FinishedAck) {
 	case ack.Verdict == verdictElsewhere:
 		if from == r.parentAt {
 			r.parentAt = ""
+		}
+		if r.save == nil && r.phase == finished { // look for it soon, though not in a tight loop
+			r.timers.Set(recResend, min(r.timers[recResend], m.in(m.jitter(max(m.cfg.Resend, r.resend.pause/4)))))
 		}
 	case ack.Inc.Less(r.parentInc): // an older incarnation of the parent has no say
 		m.reject(from, ack.Kind(), "an older incarnation of the parent")

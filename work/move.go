@@ -32,6 +32,11 @@ func (m *Machine) handOver(r *rec, to wob.NodeID, request string) {
 // movedAway ends a record that another node has now.
 func (m *Machine) movedAway(r *rec, t *transfer) {
 	m.report(Moved{WOB: r.id(), To: t.to})
+	for _, res := range r.results { // they are merged where the parent is now
+		if res.from != "" {
+			m.finishedAck(res.from, res.w, wob.Incarnation{}, verdictElsewhere)
+		}
+	}
 	m.forget(r, false)
 	e := m.entry(r)
 	e.Inc = t.w.Incarnation() // a late duplicate of its own transfer is known

@@ -7,6 +7,9 @@ import (
 
 var _ = onMessage((*Machine).transferIn)
 
+// maxHeld bounds the records that others may leave with this node.
+const maxHeld = 4096
+
 // transferIn takes a WOB that this node asked for, or one that must move and finds a
 // supervisor here (paper, section 3.4.4).
 func (m *Machine) transferIn(from wob.NodeID, t protocols.Transfer) {
@@ -31,7 +34,7 @@ func (m *Machine) transferIn(from wob.NodeID, t protocols.Transfer) {
 	e := m.unexpect(t.Request, from)
 	_, runs := m.installed(w.App)
 	late := runs && m.canRun(w.App) && (e != nil || m.free() > 0)
-	stored := t.Move && m.supervisor && !m.leaving
+	stored := t.Move && m.supervisor && !m.leaving && len(m.recs) < maxHeld
 	if !late && !stored {
 		m.refuse(from, w, wob.Incarnation{}, "not wanted")
 		return

@@ -12,6 +12,7 @@ import (
 
 	"github.com/wobcompute/wobcompute/protocols"
 	"github.com/wobcompute/wobcompute/wob"
+	"github.com/wobcompute/wobcompute/wob/appapi"
 )
 
 // TestStories plays testdata/*.txt. The commands:
@@ -31,6 +32,9 @@ import (
 //	leave NAME GRACE        says Leave
 //	appcrash NAME METHOD [times=1]
 //	                        the application ends instead of answering the method
+//	appsays NAME METHOD     the application answers the method with the input, once
+//	appcall NAME METHOD     the application in the first process calls the method with the
+//	                        input; what it is answered is printed, and messages for it
 //	cancel, gateway up|down the owner cancels the root; the gateway is not reached
 //	held, backups, result   what the nodes hold, their disks keep for others, the gateway has
 //
@@ -109,6 +113,10 @@ var storyCommands = map[string]func(*story, *datadriven.TestData, []string){
 		d.MaybeScanArgs(s.t, "times", &times)
 		s.w.appCrash[args[0]+" "+args[1]] = times
 	},
+	"appsays": func(s *story, d *datadriven.TestData, args []string) {
+		s.w.appSays[args[0]+" "+args[1]] = wob.Raw(strings.TrimSpace(d.Input))
+	},
+	"appcall": (*story).appCall,
 	"cancel":  func(s *story, _ *datadriven.TestData, _ []string) { s.w.gate.roots[s.job].cancelled = true },
 	"gateway": func(s *story, _ *datadriven.TestData, args []string) { s.w.gate.down = args[0] == "down" },
 	"held":    (*story).held,
@@ -184,6 +192,15 @@ func (s *story) sent(n wob.NodeID, e Effect) {
 		}
 		s.line(n, fmt.Sprintf("-> %s %s%s", m.To, m.Body.Kind(), text))
 	}
+	switch e := e.(type) {
+	case Answer:
+		result := raw(e.Result)
+		s.line(n, fmt.Sprintf("answers %s: %.300s %d %s %s", e.ID, result, e.Code, e.Message, raw(e.Data)))
+	case Notify:
+		if e.Method == appapi.OnWOBMsg {
+			s.line(n, fmt.Sprintf("OnWOBMsg %s", raw(e.Params)))
+		}
+	}
 	if c, ok := e.(Call); ok && s.shown[c.Method] {
 		s.line(n, fmt.Sprintf("calls %s on %d", c.Method, c.Proc))
 	}
@@ -194,6 +211,20 @@ var uuid = regexp.MustCompile(`0*([0-9a-f]+)-0000-4000-8000-[0-9a-f]{12}`)
 func (s *story) line(n wob.NodeID, text string) {
 	at := time.Duration(s.w.now).Round(time.Millisecond)
 	fmt.Fprintf(&s.out, "%7.3fs %s: %s\n", at.Seconds(), n, uuid.ReplaceAllString(text, "#$1"))
+}
+
+var short = regexp.MustCompile(`#([0-9a-f]+)`)
+
+func (s *story) appCall(d *datadriven.TestData, args []string) {
+	n := s.w.nodes[wob.NodeID(args[0])]
+	params := short.ReplaceAllStringFunc(strings.TrimSpace(d.Input), func(id string) string {
+		return fmt.Sprintf("%08s-0000-4000-8000-%012s", id[1:], id[1:])
+	})
+	if p := n.procs[0]; args[1] == appapi.Progress || args[1] == appapi.NotifyWorkloadAvailable {
+		n.step(AppNote{Proc: 0, Gen: p.gen, Method: args[1], Params: wob.Raw(params)})
+	} else {
+		n.step(AppRequest{Proc: 0, Gen: p.gen, ID: "7", Method: args[1], Params: wob.Raw(params)})
+	}
 }
 
 func (s *story) drop(d *datadriven.TestData, args []string) {

@@ -107,13 +107,18 @@ func (n *node) app(e Effect) {
 			n.end(e.Proc, e.Gen, "crashed in "+e.Method)
 			return
 		}
+		if k := string(n.id) + " " + e.Method; n.w.appSays[k] != "" {
+			n.later(100*time.Microsecond, AppReply{Proc: e.Proc, Gen: e.Gen, Call: e.Call, Result: n.w.appSays[k]})
+			delete(n.w.appSays, k)
+			return
+		}
 		p.handle(e)
 	case Notify:
 		if p := n.procs[e.Proc]; p != nil && !p.dead && p.gen == e.Gen {
 			p.notified(e)
 		}
 	case Answer:
-		if p := n.procs[e.Proc]; p != nil && !p.dead && p.gen == e.Gen {
+		if p := n.procs[e.Proc]; p != nil && !p.dead && p.gen == e.Gen && e.ID == `1` {
 			p.final = e.Code == 0
 			p.answerOpen(true)
 		}

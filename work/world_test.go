@@ -32,11 +32,12 @@ type world struct {
 	gate   *gateway
 	hash   uint64
 
-	loss, dup int            // percent of messages
-	hostile   bool           // somebody sends WOBs that make no sense
-	loses     bool           // a crash may lose what was not synced
-	appCrash  map[string]int // how often the application of a node ends in a method
-	crashes   int            // per mille of application calls that end the process instead
+	loss, dup int                // percent of messages
+	hostile   bool               // somebody sends WOBs that make no sense
+	loses     bool               // a crash may lose what was not synced
+	appCrash  map[string]int     // how often the application of a node ends in a method
+	appSays   map[string]wob.Raw // what the application of a node answers to a method, once
+	crashes   int                // per mille of application calls that end the process instead
 	cut       map[wob.NodeID]bool
 	app       App
 	finish    string
@@ -93,7 +94,7 @@ type node struct {
 func newWorld(seed uint64) *world {
 	return &world{
 		rng: rand.New(rand.NewPCG(seed, 7)), nodes: map[wob.NodeID]*node{}, index: map[wob.ID]*line{},
-		cut: map[wob.NodeID]bool{}, appCrash: map[string]int{}, minSplit: 2, hash: 14695981039346656037,
+		cut: map[wob.NodeID]bool{}, appCrash: map[string]int{}, appSays: map[string]wob.Raw{}, minSplit: 2, hash: 14695981039346656037,
 		app: App{Name: "range", Version: "1.0.0", Threads: 1, Checkpoint: 5 * time.Second}, gate: newGateway(),
 		finish: appapi.FinishCheckpoint, now: core.Time(time.Second),
 	}
