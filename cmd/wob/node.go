@@ -87,6 +87,9 @@ func (e *env) nodeRun(o nodeOptions) error {
 	holdLifeline(o.lifeline)
 	data := e.dataDir()
 	web, err := admin.Listen(admin.Config{Data: data, Addr: o.admin, Logger: logger})
+	if errors.Is(err, admin.ErrBadAddr) {
+		return usage("%w", err)
+	}
 	if err != nil {
 		return err
 	}

@@ -29,8 +29,11 @@ const InfoFile = "admin.json"
 // DefaultAddr is where a node's WebAPI listens without a setting.
 const DefaultAddr = "127.0.0.1:8420"
 
-// ErrAddr is wrapped when the WebAPI cannot have its address.
-var ErrAddr = errors.New("no address for the node's WebAPI")
+// ErrBadAddr is wrapped when an address is none for the WebAPI, ErrAddr when it cannot be had.
+var (
+	ErrBadAddr = errors.New("bad address for the node's WebAPI")
+	ErrAddr    = errors.New("the node's WebAPI cannot listen")
+)
 
 // Config configures a Server.
 type Config struct {
@@ -60,14 +63,15 @@ type Server struct {
 }
 
 // Listen takes the data directory for this process and opens the port, both before the
-// node itself is opened; Serve follows. The error wraps ErrRunning or ErrAddr.
+// node itself is opened; Serve follows. The error wraps ErrRunning,
+// ErrBadAddr or ErrAddr.
 func Listen(cfg Config) (*Server, error) {
 	host, _, err := net.SplitHostPort(cfg.Addr)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w; give it as 127.0.0.1:8420", ErrAddr, err)
+		return nil, fmt.Errorf("%w: %w; it looks like 127.0.0.1:8420", ErrBadAddr, err)
 	}
 	if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
-		return nil, fmt.Errorf("%w: %s is not on this machine alone; use 127.0.0.1", ErrAddr, cfg.Addr)
+		return nil, fmt.Errorf("%w: %s is not on this machine alone; use 127.0.0.1", ErrBadAddr, cfg.Addr)
 	}
 	unlock, err := Lock(cfg.Data)
 	if err != nil {

@@ -95,11 +95,12 @@ func (s starter) start(name, program string, args []string, logDir string, lines
 	return p, nil
 }
 
-// cleanEnv is the environment without settings for other nodes.
+// cleanEnv is the environment without settings for other nodes; the level of the log is one
+// for these, too.
 func cleanEnv() []string {
 	var env []string
 	for _, v := range os.Environ() {
-		if !strings.HasPrefix(v, "WOB_") {
+		if !strings.HasPrefix(v, "WOB_") || strings.HasPrefix(v, "WOB_LOG=") {
 			env = append(env, v)
 		}
 	}
@@ -151,9 +152,9 @@ func awaitReady(ctx context.Context, p *process, lines <-chan []byte) (readyLine
 		}
 		return r, nil
 	case <-p.ended:
-		return r, fmt.Errorf("%s ended at its start: %w\n%s", p.name, orClean(p.err), p.log)
+		return r, fmt.Errorf("%s ended at its start: %w", p.name, orClean(p.err))
 	case <-time.After(30 * time.Second):
-		return r, fmt.Errorf("%s was not ready after 30 s\n%s", p.name, p.log)
+		return r, fmt.Errorf("%s was not ready after 30 s", p.name)
 	case <-ctx.Done():
 		return r, ctx.Err()
 	}

@@ -75,6 +75,9 @@ func Run(ctx context.Context, cfg Config) (*Result, error) {
 	defer d.starter.close()
 	result, err := d.run(ctx)
 	d.view.clear()
+	if err != nil && ctx.Err() == nil {
+		d.showLogs()
+	}
 	stopAll(d.all(), err == nil)
 	if cfg.Keep == "" {
 		err = errors.Join(err, removeAll(d.dir))
@@ -241,20 +244,20 @@ func (d *demo) watch(ctx context.Context, results <-chan outcome) (*Result, erro
 			d.hear(h, time.Now())
 		case p := <-d.died:
 			if !p.expected {
-				return nil, fmt.Errorf("%s ended unexpectedly: %w\n%s", p.name, orClean(p.err), p.log)
+				return nil, fmt.Errorf("%s ended unexpectedly (%w); its last lines are above, --keep DIR keeps the whole log", p.name, orClean(p.err))
 			}
 		case now := <-tick.C:
 			d.killOne(now)
 			d.view.show(d.track, now)
 			if now.Sub(d.track.lastMove) > stall {
-				return nil, fmt.Errorf("nothing has moved for %s; the last lines of each log:\n%s", stall, d.logs())
+				return nil, fmt.Errorf("nothing has moved for %s; the last lines of each process are above, --keep DIR keeps the whole logs", stall)
 			}
 		case o := <-results:
 			if ctx.Err() != nil {
 				return nil, ctx.Err()
 			}
 			if o.err != nil {
-				return nil, fmt.Errorf("the gateway does not tell the result: %w\n%s", o.err, d.gateway.log)
+				return nil, fmt.Errorf("the gateway does not tell the result: %w", o.err)
 			}
 			d.drain()
 			return d.finish(o.result)
@@ -312,10 +315,9 @@ func (d *demo) finish(r api.Result) (*Result, error) {
 	}, nil
 }
 
-func (d *demo) logs() string {
-	var b strings.Builder
+// showLogs shows the last lines of every process, for whoever must find out what went wrong.
+func (d *demo) showLogs() {
 	for _, p := range d.all() {
-		fmt.Fprintf(&b, "  %s:\n%s\n", p.name, p.log)
+		fmt.Fprintf(d.cfg.Out, "%s:\n%s\n", p.name, p.log)
 	}
-	return b.String()
 }
