@@ -111,6 +111,7 @@ func (m *Machine) finishedAckIn(from wob.NodeID, ack protocols.FinishedAck) {
 		}
 	case ack.Inc.Less(r.parentInc): // an older incarnation of the parent has no say
 		m.reject(from, ack.Kind(), "an older incarnation of the parent")
+		r.parentAt = "" // is there a newer one still? the index may tell
 	default:
 		m.report(Acked{WOB: r.id(), Verdict: ack.Verdict})
 		m.forget(r, true)
@@ -169,6 +170,7 @@ func (m *Machine) statusAck(from wob.NodeID, ack protocols.StatusAck) {
 		return
 	}
 	if ack.Inc.Less(r.parentInc) {
+		r.parentAt = ""
 		return
 	}
 	r.parentInc = ack.Inc

@@ -127,6 +127,7 @@ func (w *world) mend(n *node) {
 		for _, r := range n.m.list {
 			n.overlay(Hold{n.m.entry(r)})
 		}
+		w.after(time.Minute, n.purge)
 	}
 }
 

@@ -163,13 +163,16 @@ func (n *node) start() {
 		n.step(Apps{Installed: []App{n.w.app}})
 	}
 	n.w.viewChanged()
-	n.w.after(time.Minute, func() { // the overlay notices in the end what is not held any more
-		for _, id := range sortedKeys(n.w.index) {
-			if l := n.w.index[id]; l.Inc.Holder == n.id && !l.Gone && n.up && n.m.recs[id] == nil {
-				delete(n.w.index, id)
-			}
+	n.w.after(time.Minute, n.purge)
+}
+
+// purge is what the overlay does in the end: it notices what a node does not hold any more.
+func (n *node) purge() {
+	for _, id := range sortedKeys(n.w.index) {
+		if l := n.w.index[id]; l.Inc.Holder == n.id && !l.Gone && n.up && n.m.recs[id] == nil {
+			delete(n.w.index, id)
 		}
-	})
+	}
 }
 
 // crash ends a node at once; others notice a little later.
