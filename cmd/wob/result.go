@@ -56,15 +56,16 @@ func (e *env) resultCmd() *cobra.Command {
 	return c
 }
 
-// awaitResult waits until a job is over and shows its result.
-func (e *env) awaitResult(client *api.Client, id wob.ID, timeout time.Duration, progress bool) error {
+// awaitResult waits until a job is over and shows its result; that of a job which was just
+// submitted with progress meanwhile.
+func (e *env) awaitResult(client *api.Client, id wob.ID, timeout time.Duration, submitted bool) error {
 	ctx, cancel := e.ctx, context.CancelFunc(func() {})
 	if timeout > 0 {
 		ctx, cancel = context.WithTimeout(ctx, timeout)
 	}
 	defer cancel()
 	line := newStatusLine(e.err)
-	reached := false // the gateway, at least once
+	reached := submitted // the gateway, at least once: then it may be away for a while
 	for pause := lookMin; ; pause = min(2*pause, lookMax) {
 		r, err := client.Result(ctx, id)
 		switch {
@@ -79,7 +80,7 @@ func (e *env) awaitResult(client *api.Client, id wob.ID, timeout time.Duration, 
 		case r.State.Terminal():
 			line.done()
 			return e.showResult(r)
-		case progress:
+		case submitted:
 			if root, err := client.WOB(ctx, id); err == nil {
 				line.set(progressLine(root))
 			}
