@@ -17,7 +17,6 @@ type bench struct {
 	m      map[wob.NodeID]*Machine
 	queue  []func()
 	now    core.Time
-	ids    uint64
 	cycles int
 }
 

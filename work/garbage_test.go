@@ -97,7 +97,7 @@ func (w *world) fill(rng *rand.Rand, v reflect.Value, depth int) {
 		v.SetString([]string{"created", "running", "suspended", "waiting", "finished", "failed", "cancelled", "no"}[rng.IntN(8)])
 		return
 	}
-	switch v.Kind() {
+	switch v.Kind() { //nolint:exhaustive // bodies have no other kinds
 	case reflect.String:
 		v.SetString([]string{"range", "1", "merged", "unknown", "5x3c4r", "busy"}[rng.IntN(6)])
 	case reflect.Bool:

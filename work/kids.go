@@ -20,6 +20,7 @@ type kid struct {
 	at        core.Time // when to look after it next
 	misses    int       // answers in a row that did not find it
 	unknown   core.Time // since when nobody could tell; Never if somebody did
+	doubts    int       // how often an index that says it is well is asked again after a hint
 	hinted    bool      // something hints at its loss: ask, whatever was heard before
 	busy      bool      // a query or a search is under way
 	calling   bool      // OnWOBChildLost was called
@@ -56,9 +57,10 @@ func (m *Machine) kidsDue(r *rec) {
 	r.timers.Set(recKids, at)
 }
 
-// patience is how long a silent child is left alone.
-func (m *Machine) patience(r *rec) time.Duration {
-	return max(m.cfg.ChildCheck, 2*m.interval(r))
+// patience is how long a silent child is left alone: it says that it lives twice in each
+// ChildCheck, however rarely it is checkpointed.
+func (m *Machine) patience() time.Duration {
+	return 2 * m.cfg.ChildCheck
 }
 
 // heardFrom notes a sign of life.
@@ -66,7 +68,7 @@ func (k *kid) heardFrom(m *Machine, holder wob.NodeID, inc wob.Incarnation, addr
 	if inc.Less(k.inc) {
 		return // an older incarnation; it lives, but is not the child any more
 	}
-	k.inc, k.heard, k.misses, k.unknown, k.hinted = inc, m.now, 0, core.Never, false
+	k.inc, k.heard, k.misses, k.unknown, k.hinted, k.doubts = inc, m.now, 0, core.Never, false, 0
 	if holder != "" {
 		k.holder, k.addrs = holder, addrs
 	}
@@ -92,7 +94,7 @@ func (m *Machine) lookAfter(r *rec) {
 }
 
 func (m *Machine) lookAfterKid(r *rec, k *kid) {
-	wait := m.patience(r)
+	wait := m.patience()
 	k.at = m.in(wait)
 	if own := m.recs[k.id]; own != nil {
 		k.heardFrom(m, m.cfg.Self, own.inc(), nil)
@@ -120,12 +122,18 @@ func (m *Machine) kidLocated(r *rec, k *kid, in Located) {
 	fresh := in.Answer == protocols.Found && !in.Entry.Stale && !in.Entry.Gone && !in.Entry.Inc.Less(k.inc) &&
 		(in.Entry.Inc.Holder != m.cfg.Self || m.recs[k.id] != nil)
 	switch {
-	case fresh && m.now.Sub(k.voice) > silence*m.patience(r):
+	case fresh && m.now.Sub(k.voice) > silence*m.patience():
 		m.visit(r, k, in.Entry)
 		return
 	case fresh:
+		// The index may not have noticed yet what the hint was about: ask again until
+		// the child itself is heard, or often enough.
+		doubts := k.doubts - 1
 		k.heardFrom(m, in.Entry.Inc.Holder, in.Entry.Inc, in.Entry.Addrs)
-		k.at = m.in(m.patience(r))
+		k.at = m.in(m.patience())
+		if doubts > 0 {
+			k.doubts, k.hinted, k.at = doubts, true, m.in(2*m.cfg.ConfirmLost)
+		}
 		return
 	case in.Answer == protocols.Unknown:
 		// Nobody can tell: a miss that never permits recovery by itself, but for ever
@@ -158,6 +166,9 @@ func (m *Machine) missed(r *rec, k *kid) {
 	m.kidsDue(r)
 }
 
+// doubtful is how often the index is asked again after a hint.
+const doubtful = 8
+
 // silence is how many times its patience a parent believes an index that says a child is
 // well, while the child itself is not heard.
 const silence = 3
@@ -182,7 +193,7 @@ func (m *Machine) visit(r *rec, k *kid, e protocols.Entry) {
 				k.voice = m.now
 				k.heardFrom(m, e.Inc.Holder, e.Inc, e.Addrs)
 			}
-			k.at = m.in(m.patience(r))
+			k.at = m.in(m.patience())
 			m.kidsDue(r)
 		})
 }
@@ -207,7 +218,7 @@ func (m *Machine) childrenLost(in ChildrenLost) {
 
 // suspectKid has a child asked for soon.
 func (m *Machine) suspectKid(r *rec, k *kid) {
-	k.hinted = true
+	k.hinted, k.doubts = true, doubtful
 	if at := m.in(m.cfg.ConfirmLost); at < k.at {
 		k.at = at
 		m.kidsDue(r)

@@ -46,7 +46,6 @@ type Machine struct {
 	offers    map[string]*offer
 	queued    int // requests kept waiting
 	transfers map[wob.ID]*transfer
-	moves     int // whole moves under way, for Leave
 
 	// Continuations of effects that are answered with a token.
 	onStored  map[uint64]func(Stored)

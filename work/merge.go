@@ -82,6 +82,7 @@ func (m *Machine) admit(r *rec, w *wob.WOB, from wob.NodeID) {
 			res.from = from
 		}
 		return
+	case wob.Merge:
 	}
 	if k := r.kids[w.ID]; k != nil {
 		k.heardFrom(m, from, w.Incarnation(), nil)

@@ -63,6 +63,7 @@ func (m *Machine) transferIn(from wob.NodeID, t protocols.Transfer) {
 // its birth WOB already. Meanwhile it may begin.
 func (m *Machine) keepBirth(r *rec) {
 	r.stored = r.newest
+	r.timers.Set(recResend, m.in(m.jitter(max(m.cfg.ChildCheck/2, m.cfg.Resend))))
 	token := m.token()
 	m.onStored[token] = func(in Stored) {
 		if !r.dead && in.Err == "" {

@@ -142,10 +142,10 @@ func (m *Machine) adopt(w *wob.WOB, p phase) *rec {
 
 // phaseOf tells where a WOB that arrives packed stands.
 func phaseOf(s wob.State) phase {
-	switch s {
-	case wob.Waiting:
+	switch {
+	case s == wob.Waiting:
 		return waiting
-	case wob.Finished, wob.Failed, wob.Cancelled:
+	case s == wob.Finished || wob.Terminal(s):
 		return finished
 	}
 	return held
@@ -157,10 +157,10 @@ func (m *Machine) entry(r *rec) protocols.Entry {
 		ID: r.mem.ID, App: r.mem.App, Parent: r.mem.Parent, Inc: r.inc(), Version: r.mem.Version,
 		State: r.mem.State, Remaining: r.mem.Effort.Remaining, Speed: m.speed[appName(r.mem.App)], Addrs: m.cfg.Addrs,
 	}
-	switch r.phase {
-	case waiting, finished:
+	if r.phase == waiting || r.phase == finished {
 		e.Remaining = 0
-	case held: // to be had whole, even if nobody began it
+	}
+	if r.phase == held { // to be had whole, even if nobody began it
 		e.State = wob.Suspended
 	}
 	return e

@@ -109,7 +109,7 @@ func (m *Machine) dispatch(r *rec, b *birth) {
 		return
 	}
 	r.kids[b.w.ID] = &kid{
-		id: b.w.ID, holder: b.to, inc: b.w.Incarnation(), heard: m.now, voice: m.now, unknown: core.Never, at: m.in(m.patience(r)),
+		id: b.w.ID, holder: b.to, inc: b.w.Incarnation(), heard: m.now, voice: m.now, unknown: core.Never, at: m.in(m.patience()),
 	}
 	m.kidsDue(r)
 	m.report(Split{WOB: r.id(), Child: b.w.ID, To: b.to, Effort: b.w.Effort.Remaining})
@@ -127,7 +127,7 @@ func (m *Machine) sendTransfer(t *transfer) {
 	m.send(t.to, nil, protocols.Transfer{Request: t.request, Move: t.rec != nil, WOB: t.w})
 }
 
-// again repeats a transfer, or gives its receiver up.
+// repeat repeats a transfer, or gives its receiver up.
 func (m *Machine) repeat(t *transfer) {
 	switch {
 	case t.rec != nil && t.down:

@@ -36,10 +36,8 @@ type appProc struct {
 	open   uint64 // the OnCompute that is open
 	since  core.Time
 	part   float64 // of a unit
-	stop   bool
-	asked  int  // requests, to tell old timers
-	final  bool // WOBFinished was accepted
-	out    map[wob.ID]bool
+	asked  int     // requests, to tell old timers
+	final  bool    // WOBFinished was accepted
 }
 
 func size(ss []span) int {

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"hash/fnv"
-	"maps"
 	"math/rand/v2"
 	"slices"
 	"time"
@@ -43,8 +42,6 @@ type world struct {
 	finish    string
 	minSplit  int
 	lostSays  string // what applications answer to OnWOBChildLost; empty: unknown method
-	quiet     bool
-	traced    []string // effects, if a story watches
 	watch     func(wob.NodeID, Effect)
 	drop      func(from, to wob.NodeID, b protocols.Body) bool
 	onEvent   func(wob.NodeID, Event)
@@ -381,7 +378,7 @@ func (n *node) overlay(e Effect) {
 			n.later(5*time.Millisecond, NewerKnown{Entry: l.Entry})
 		default:
 			if old := l.Inc.Holder; old != e.Entry.Inc.Holder && w.reachable(n.id, old) {
-				w.nodes[old].later(5*time.Millisecond, NewerKnown{Entry: e.Entry})
+				w.nodes[old].later(5*time.Millisecond, NewerKnown(e))
 			}
 			l.Entry = e.Entry
 		}
@@ -458,58 +455,6 @@ func (w *world) workAt(n *node, f Find) WorkAt {
 	in.Places = in.Places[:min(len(in.Places), 8)]
 	in.Gateway = w.gate.available(w.now)
 	return in
-}
-
-// disk is a store whose writes are safe once synced.
-type disk struct {
-	held, heldSafe map[wob.ID]*wob.WOB
-	backups        map[wob.ID]*wob.WOB
-	gone           map[wob.ID]bool
-}
-
-func newDisk() disk {
-	return disk{map[wob.ID]*wob.WOB{}, map[wob.ID]*wob.WOB{}, map[wob.ID]*wob.WOB{}, map[wob.ID]bool{}}
-}
-
-func (d *disk) store(s Store) (newer []*wob.WOB) {
-	for _, h := range s.Hold {
-		d.held[h.ID] = h
-	}
-	for _, id := range s.Drop {
-		delete(d.held, id)
-	}
-	for _, b := range s.Backups {
-		if old := d.backups[b.ID]; old != nil && b.Stamp().Less(old.Stamp()) {
-			newer = append(newer, old)
-		} else if !d.gone[b.ID] {
-			d.backups[b.ID] = b
-		}
-	}
-	for _, e := range s.DropBackups {
-		delete(d.backups, e.ID)
-		d.gone[e.ID] = true
-	}
-	if s.Sync {
-		clear(d.heldSafe)
-		for id, h := range d.held {
-			d.heldSafe[id] = h
-		}
-	}
-	return newer
-}
-
-func (d *disk) load(id wob.ID) (*wob.WOB, bool) { return d.backups[id], d.gone[id] }
-
-// crash returns what a start finds.
-func (d *disk) crash(lose bool) []*wob.WOB {
-	if lose {
-		d.held = maps.Clone(d.heldSafe)
-	}
-	var all []*wob.WOB
-	for _, id := range sortedKeys(d.held) {
-		all = append(all, d.held[id])
-	}
-	return all
 }
 
 var errWrong = errors.New("wrong result")
