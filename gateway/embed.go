@@ -39,7 +39,7 @@ type Embedded struct {
 func (s *Server) Embed(cfg NodeConfig) (*Embedded, error) {
 	pipe := newPipeListener()
 	e := &Embedded{pipe: pipe, server: &http.Server{Handler: s.Handler(), ReadHeaderTimeout: 5 * time.Second}}
-	go e.server.Serve(pipe) // ends with Close of the server
+	go func() { _ = e.server.Serve(pipe) }() // ends with Close of the server
 	client := &api.Client{
 		URL:  "http://" + s.ownHost(),
 		HTTP: &http.Client{Transport: &http.Transport{DialContext: pipe.dial, MaxIdleConnsPerHost: 4}},

@@ -104,7 +104,7 @@ func (s *Server) checkpointed(r *root, w *wob.WOB, caller wob.NodeID) []store.Op
 			state = api.Waiting
 		}
 		if w.Holder == caller {
-			r.expires, r.expired = s.cfg.Now().Add(s.cfg.Lease), false
+			r.extend(s.cfg.Now(), s.cfg.Lease)
 		}
 	}
 	if inc := w.Incarnation(); inc != r.Inc || state != r.State {

@@ -55,6 +55,7 @@ type Config struct {
 	Logger     *slog.Logger
 
 	Lease         time.Duration // of a root; a holder renews it several times within
+	MissingLease  time.Duration // of a root whose holder the overlay misses
 	FailsafeLease time.Duration // of a failsafe WOB, whose taker need not renew it
 	StatusEvery   time.Duration // period of the clusters' reports
 	FoundLease    time.Duration // for founding a cluster
@@ -68,6 +69,7 @@ func DefaultConfig() Config {
 	return Config{
 		Logger:        slog.Default(),
 		Lease:         15 * time.Second, // three missed renewals of 4 s
+		MissingLease:  6 * time.Second,  // one missed renewal
 		FailsafeLease: 2 * time.Minute,  // by then the overlay knows the WOB again
 		StatusEvery:   5 * time.Second,
 		FoundLease:    time.Minute,
@@ -88,7 +90,7 @@ func (c *Config) validate() error {
 		return fmt.Errorf("%w: a project directory and a data directory are needed", ErrConfig)
 	case c.Token == "":
 		return fmt.Errorf("%w: the owner token is empty", ErrConfig)
-	case c.Lease <= 0 || c.FailsafeLease <= 0 || c.StatusEvery <= 0 || c.FoundLease <= 0 || c.MinFree < 0:
+	case c.Lease <= 0 || c.MissingLease <= 0 || c.FailsafeLease <= 0 || c.StatusEvery <= 0 || c.FoundLease <= 0 || c.MinFree < 0:
 		return fmt.Errorf("%w: a time-out is not positive", ErrConfig)
 	case c.Now == nil || c.DiskFree == nil || c.Logger == nil:
 		return fmt.Errorf("%w: start from DefaultConfig", ErrConfig)

@@ -82,7 +82,7 @@ func (s *Server) renewed(id wob.ID, in api.Renewal) (api.Lease, *flush, error) {
 		return api.Lease{}, nil, err
 	}
 	root.version, root.effort = in.Version, in.Effort
-	root.expires, root.expired = now.Add(s.cfg.Lease), false
+	root.extend(now, s.cfg.Lease)
 	f := s.state.last
 	if changed {
 		f = s.save(saveRoot(root))

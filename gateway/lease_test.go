@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/wobcompute/wobcompute/gateway/api"
+	"github.com/wobcompute/wobcompute/protocols"
 	"github.com/wobcompute/wobcompute/wob"
 )
 
@@ -190,4 +191,27 @@ func TestManyAskersGetDifferentRoots(t *testing.T) {
 	for i, times := range got {
 		require.Equal(t, 1, times, i)
 	}
+}
+
+// A holder that the overlay misses loses its root after one missed renewal; one that
+// renews is alive, whatever the overlay believes.
+func TestAMissingHolderLosesItsRootEarly(t *testing.T) {
+	st := newStage(t)
+	a, _ := st.member()
+	b, _ := st.member()
+	overlay := &fakeOverlay{}
+	st.s.SetOverlay(overlay)
+	st.inject(1)
+	first := st.take(a).WOB
+	st.clock.pass(5 * time.Second)
+	overlay.set(protocols.Entry{ID: id(1), Inc: first.Incarnation(), State: wob.Running, Stale: true})
+	st.nothing(b)
+	_, err := a.RenewLease(ctx, id(1), api.Renewal{Inc: first.Incarnation(), Version: 1})
+	require.NoError(t, err)
+	st.clock.pass(5 * time.Second)
+	st.nothing(b)
+	st.clock.pass(2 * time.Second)
+	require.Equal(t, first.Epoch+1, st.take(b).WOB.Epoch)
+	_, err = a.RenewLease(ctx, id(1), api.Renewal{Inc: first.Incarnation(), Version: 1})
+	refused(t, err, 409, api.CodeSuperseded)
 }

@@ -73,6 +73,7 @@ type choice struct {
 func (s *Server) choose(apps []string, entries []protocols.Entry) (choice, *flush) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.shorten(entries)
 	ids := s.available(apps, 1, entries)
 	if len(ids) == 0 {
 		return choice{}, nil
@@ -102,6 +103,29 @@ func (s *Server) newest(id wob.ID) choice {
 	return choice{id: id}
 }
 
+// shorten ends the leases of roots whose holders the overlay misses once one renewal
+// is overdue, too: nobody need wait for the rest. s.mu is held.
+func (s *Server) shorten(entries []protocols.Entry) {
+	for _, e := range entries {
+		r := s.state.roots[e.ID]
+		if r != nil && r.Lent && e.Stale && !e.Gone && e.Inc == r.Inc {
+			r.expires = earlier(r.expires, r.since.Add(s.cfg.MissingLease))
+		}
+	}
+}
+
+func earlier(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
+}
+
+// extend gives the root's holder a full new term.
+func (r *root) extend(now time.Time, lease time.Duration) {
+	r.since, r.expires, r.expired = now, now.Add(lease), false
+}
+
 // record makes w the caller's, under a new epoch, unless the choice was overtaken.
 func (s *Server) record(c choice, w *wob.WOB, caller wob.NodeID) (api.Lease, *flush, bool) {
 	s.mu.Lock()
@@ -127,11 +151,12 @@ func (s *Server) record(c choice, w *wob.WOB, caller wob.NodeID) (api.Lease, *fl
 		k.lent, k.expires = &inc, now.Add(s.cfg.FailsafeLease)
 		return s.lease(k.expires, now), s.save(put(lentKey+string(w.ID), inc)), true
 	}
-	root.Inc, root.Lent, root.State, root.expired = inc, true, api.Running, false
+	root.Inc, root.Lent, root.State = inc, true, api.Running
 	if w.State == wob.Waiting {
 		root.State = api.Waiting
 	}
-	root.version, root.expires = w.Version, now.Add(s.cfg.Lease)
+	root.version = w.Version
+	root.extend(now, s.cfg.Lease)
 	return s.lease(root.expires, now), s.save(saveRoot(root)), true
 }
 
@@ -208,6 +233,9 @@ func (s *Server) index() []protocols.Entry {
 	o, wanted := s.overlay, false
 	for id := range s.state.failsafe {
 		wanted = wanted || s.state.roots[id] == nil
+	}
+	for _, r := range s.state.roots {
+		wanted = wanted || r.Lent && !r.State.Terminal()
 	}
 	s.mu.Unlock()
 	if o == nil || !wanted {

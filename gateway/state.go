@@ -54,7 +54,8 @@ type root struct {
 	// Not stored: after a restart every lease gets a full new term, so that the restart
 	// itself never takes a root from a living holder.
 	expires time.Time
-	expired bool // reported
+	since   time.Time // of the last renewal
+	expired bool      // reported
 	version uint64
 	effort  *wob.Effort
 	stats   wob.Stats
@@ -164,7 +165,7 @@ func (s *Server) load() error {
 		}
 	}
 	for id, r := range s.state.roots {
-		r.expires = now.Add(s.cfg.Lease)
+		r.extend(now, s.cfg.Lease)
 		s.state.serial = max(s.state.serial, r.Serial)
 		if k := s.state.failsafe[id]; k != nil {
 			r.version, r.stats = k.head.Version, k.head.Stats

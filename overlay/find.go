@@ -150,7 +150,7 @@ func appName(app string) string {
 func (m *Machine) gatewayToo() bool {
 	g := &m.sup.gateway
 	every := gatewayIdle
-	if m.now.Sub(g.rose) < gatewayEager {
+	if m.now.Sub(g.rose) < gatewayEager || m.sup.index.LostRoots() > 0 {
 		every = gatewayEvery
 	}
 	if g.any && g.told >= g.rose && m.now.Sub(g.told) < every {

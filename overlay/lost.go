@@ -53,6 +53,9 @@ func (m *Machine) hintParents(children []protocols.Entry) {
 	groups := map[wob.NodeID][]protocols.Entry{}
 	addrs := map[wob.NodeID][]string{}
 	for _, e := range children {
+		if e.Parent == "" {
+			m.notified() // a lost root is the gateway's to lend again: somebody should ask it
+		}
 		parent, ok := m.sup.index.Get(e.Parent)
 		if e.Parent == "" || !ok || parent.Gone {
 			continue

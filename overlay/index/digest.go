@@ -45,9 +45,9 @@ func (x *Index) Check() error {
 	for _, e := range x.All() {
 		fresh.Apply(e, 0)
 	}
-	if fresh.Digest() != x.Digest() || fresh.work != x.work || fresh.busy != x.busy {
-		return fmt.Errorf("index: digest %v, work %d, busy %d; recomputed %v, %d, %d",
-			x.Digest(), x.work, x.busy, fresh.Digest(), fresh.work, fresh.busy)
+	if fresh.Digest() != x.Digest() || fresh.work != x.work || fresh.busy != x.busy || fresh.lost != x.lost {
+		return fmt.Errorf("index: digest %v, work %d, busy %d, lost roots %d; recomputed %v, %d, %d, %d",
+			x.Digest(), x.work, x.busy, x.lost, fresh.Digest(), fresh.work, fresh.busy, fresh.lost)
 	}
 	if len(fresh.held) != len(x.held) {
 		return fmt.Errorf("index: %d holders, recomputed %d", len(x.held), len(fresh.held))

@@ -58,6 +58,7 @@ func (x *Index) expire(q *queue, now core.Time, keep time.Duration, gone bool) c
 		}
 		q.head++
 		if x.marked(m, gone) {
+			x.count(&x.records[m.id].entry, -1)
 			delete(x.records, m.id)
 		}
 	}

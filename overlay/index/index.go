@@ -67,6 +67,7 @@ type Index struct {
 	fresh   int
 	work    int
 	busy    int
+	lost    int // outdated roots
 	stale   queue
 	gone    queue
 }
@@ -111,8 +112,11 @@ func (x *Index) Apply(e protocols.Entry, now core.Time) Outcome {
 	return Changed
 }
 
-// count adds or removes a fresh entry's part in the sums.
+// count adds or removes an entry's part in the sums; most are of the fresh entries.
 func (x *Index) count(e *protocols.Entry, by int) {
+	if e.Stale && !e.Gone && e.Parent == "" {
+		x.lost += by
+	}
 	if !IsFresh(e) {
 		return
 	}
@@ -167,6 +171,9 @@ func (x *Index) Len() int   { return len(x.records) }
 func (x *Index) Fresh() int { return x.fresh }
 func (x *Index) Work() int  { return x.work }
 func (x *Index) Busy() int  { return x.busy }
+
+// LostRoots counts the roots whose holder is missing: the gateway lends them again.
+func (x *Index) LostRoots() int { return x.lost }
 
 // IDs returns all WOBs, sorted.
 func (x *Index) IDs() []wob.ID {
