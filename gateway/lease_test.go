@@ -86,7 +86,7 @@ func TestAnExpiredLeaseIsHandedOutAgain(t *testing.T) {
 	require.Equal(t, wob.Incarnation{Epoch: 2, Holder: idB}, second.Incarnation())
 	require.Equal(t, point.Checkpoint, second.Checkpoint, "it goes on from the newest checkpoint")
 	require.Equal(t, uint64(3), second.Version)
-	require.Equal(t, wob.Suspended, second.State)
+	require.Equal(t, wob.Running, second.State)
 
 	_, err = a.RenewLease(ctx, id(1), api.Renewal{Inc: first.Incarnation()})
 	p := refused(t, err, 409, api.CodeSuperseded)

@@ -143,8 +143,8 @@ func (s *Server) record(c choice, w *wob.WOB, caller wob.NodeID) (api.Lease, *fl
 		epoch = max(epoch, k.lent.Epoch)
 	}
 	w.Epoch, w.Moves, w.Holder = epoch+1, 0, caller
-	if w.State == wob.Running || w.State == wob.Lost {
-		w.State = wob.Suspended // where its last snapshot packed it
+	if w.State == wob.Lost {
+		w.State = wob.Suspended
 	}
 	inc := w.Incarnation()
 	if root == nil {

@@ -289,6 +289,13 @@ func (m *Machine) gatewayWork(in GatewayWork) {
 		}
 		m.drop(old, "a newer incarnation exists", false)
 	}
+	// A WOB that was running when its last snapshot was taken was lost; one that was
+	// handed back was packed first.
+	lost := w.Epoch > 1 && w.State == wob.Running
+	own := lost && w.Effort.Done() > 0
+	if own {
+		w.Stats.Add(wob.Stats{Recovered: 1})
+	}
 	if w.State == wob.Running {
 		w.State = wob.Suspended
 	}
@@ -298,6 +305,9 @@ func (m *Machine) gatewayWork(in GatewayWork) {
 		r.timers.Set(recLease, m.in(min(m.cfg.LeaseRenew, in.Lease/3)))
 	}
 	m.report(Received{WOB: w.ID, Effort: w.Effort})
+	if lost {
+		m.report(Recovered{WOB: w.ID, Inc: r.inc(), Effort: w.Effort, Own: own})
+	}
 	m.announce(r)
 	m.startSave(r)
 	m.resumed(r)

@@ -10,7 +10,6 @@ import (
 var (
 	_ = onMessage((*Machine).keepBackup)
 	_ = onMessage((*Machine).giveBackup)
-	_ = onMessage((*Machine).dropBackup)
 	_ = onInput(func(m *Machine, in EntryGone) {
 		if m.supervisor {
 			m.emit(Store{Token: m.token(), DropBackups: []protocols.Entry{in.Entry}})
@@ -73,17 +72,4 @@ func (m *Machine) giveBackup(from wob.NodeID, g protocols.BackupGet) {
 		m.send(from, nil, protocols.BackupIs{Token: g.Token, ID: g.WOB, Found: w != nil, Gone: in.Gone, WOB: w})
 	}
 	m.emit(Load{Token: token, WOB: g.WOB})
-}
-
-func (m *Machine) dropBackup(from wob.NodeID, d protocols.BackupDrop) {
-	if !m.supervisor {
-		return
-	}
-	for i := range d.WOBs {
-		if !d.WOBs[i].Gone {
-			m.reject(from, d.Kind(), "not a tombstone")
-			return
-		}
-	}
-	m.emit(Store{Token: m.token(), DropBackups: d.WOBs})
 }

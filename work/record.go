@@ -160,6 +160,9 @@ func (m *Machine) entry(r *rec) protocols.Entry {
 	if r.phase == waiting || r.phase == finished {
 		e.Remaining = 0
 	}
+	if r.phase == loaded && r.mem.Effort.Total == 0 {
+		e.Remaining = 1 // nobody knows yet: the application says so with its first checkpoint
+	}
 	if r.phase == held { // to be had whole, even if nobody began it
 		e.State = wob.Suspended
 	}

@@ -17,9 +17,14 @@ type save struct {
 	synced  bool               // fsynced here
 	pending bool               // a local Store is under way
 	targets map[wob.NodeID]int // messages not yet acknowledged; refused: not counted
+	rounds  int                // of waiting for acknowledgements
 }
 
 const refused = -1
+
+// maxRounds is how often missing acknowledgements are waited for. Then one copy will do:
+// the others say a supervisor lives, but from here it can't be reached.
+const maxRounds = 3
 
 // copying is one Backup message under way.
 type copying struct {
@@ -156,6 +161,9 @@ func (s *save) copies() int {
 // checkSave completes a save when enough copies are on disk.
 func (m *Machine) checkSave(r *rec) {
 	s, need := r.save, min(m.cfg.Replicas, len(m.others()))
+	if s.rounds >= maxRounds && s.copies() > 0 {
+		need = min(need, s.copies())
+	}
 	if need == 0 && !s.synced && !s.pending {
 		m.storeHere(r, s, true)
 	}
@@ -207,6 +215,7 @@ func (m *Machine) late(r *rec) {
 	if s == nil {
 		return
 	}
+	s.rounds++
 	if !s.local && !s.pending {
 		m.storeHere(r, s, s.synced)
 	}

@@ -35,8 +35,6 @@ import (
 //	appsays NAME METHOD     the application answers the method with the input, once
 //	appcall NAME METHOD     the application in the first process calls the method with the
 //	                        input; what it is answered is printed, and messages for it
-//	backupdrop FROM TO ID gone|live
-//	                        FROM sends TO a WOB_BACKUP_DROP
 //	cancel, gateway up|down the owner cancels the root; the gateway is not reached
 //	held, backups, result   what the nodes hold, their disks keep for others, the gateway has
 //
@@ -119,11 +117,6 @@ var storyCommands = map[string]func(*story, *datadriven.TestData, []string){
 		s.w.appSays[args[0]+" "+args[1]] = wob.Raw(strings.TrimSpace(d.Input))
 	},
 	"appcall": (*story).appCall,
-	"backupdrop": func(s *story, _ *datadriven.TestData, args []string) {
-		id := wob.ID(fmt.Sprintf("%08s-0000-4000-8000-%012s", args[2][1:], args[2][1:]))
-		s.w.nodes[wob.NodeID(args[1])].step(Receive{Msg: protocols.Message{From: wob.NodeID(args[0]), To: wob.NodeID(args[1]),
-			Body: protocols.BackupDrop{WOBs: []protocols.Entry{{ID: id, State: wob.Merged, Gone: args[3] == "gone"}}}}})
-	},
 	"cancel":  func(s *story, _ *datadriven.TestData, _ []string) { s.w.gate.roots[s.job].cancelled = true },
 	"gateway": func(s *story, _ *datadriven.TestData, args []string) { s.w.gate.down = args[0] == "down" },
 	"held":    (*story).held,
