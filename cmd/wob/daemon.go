@@ -81,7 +81,7 @@ func (e *env) logger() (*slog.Logger, error) {
 		return nil, usage("%q is not a level of the log: debug, info, warn or error", name)
 	}
 	if isTerminal(e.err) {
-		return slog.New(tint.NewHandler(e.err, &tint.Options{Level: level, TimeFormat: time.TimeOnly, NoColor: !colours(e.err)})), nil
+		return slog.New(tint.NewTextHandler(e.err, &tint.Options{Level: level, TimeFormat: time.TimeOnly, NoColor: !colours(e.err)})), nil
 	}
 	return slog.New(slog.NewTextHandler(e.err, &slog.HandlerOptions{Level: level})), nil
 }

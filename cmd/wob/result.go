@@ -118,9 +118,10 @@ func (e *env) showResult(r api.Result) error {
 		return failed(exitFailed, "job %s failed: %s; `wob app check` finds out why", r.ID, why)
 	case api.Cancelled:
 		return failed(exitFailed, "job %s was cancelled; submit it again under another id", r.ID)
-	}
-	if !e.json {
-		fmt.Fprintf(e.err, "job %s is %s since %s; --wait waits for its result\n", r.ID, r.State, seconds(r.Seconds))
+	case api.Queued, api.Running, api.Waiting:
+		if !e.json {
+			fmt.Fprintf(e.err, "job %s is %s, %s after its submission; --wait waits for its result\n", r.ID, r.State, seconds(r.Seconds))
+		}
 	}
 	return nil
 }
