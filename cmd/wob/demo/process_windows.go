@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"syscall"
+	"time"
 )
 
 // processAttr puts a process in a group of its own, so that Ctrl-C reaches the demo alone.
@@ -12,3 +13,8 @@ func processAttr() *syscall.SysProcAttr {
 }
 
 func terminate(*os.Process) error { return errors.ErrUnsupported }
+
+// adopt and awaitOrphans have no counterpart here: see process_linux.go.
+func adopt() {}
+
+func awaitOrphans(time.Duration) {}

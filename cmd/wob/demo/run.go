@@ -71,6 +71,7 @@ func Run(ctx context.Context, cfg Config) (*Result, error) {
 	}
 	expected := make(chan *int64, 1)
 	go func() { expected <- d.job.expected(d.cfg.Limit) }()
+	adopt()
 	d.starter = newStarter()
 	defer d.starter.close()
 	result, err := d.run(ctx)
@@ -79,6 +80,7 @@ func Run(ctx context.Context, cfg Config) (*Result, error) {
 		d.showLogs()
 	}
 	stopAll(d.all(), err == nil)
+	awaitOrphans(stopWait)
 	if cfg.Keep == "" {
 		err = errors.Join(err, removeAll(d.dir))
 	}
