@@ -73,6 +73,9 @@ func (m *Machine) memberHears(from wob.NodeID, b protocols.Beat) {
 	switch {
 	case b.Reply && from == m.supervisor && b.Cluster == m.view.Cluster:
 		m.raise(b.Workload) // a newer view follows by itself, in answer to the older epoch
+	case b.MemberSeq != 0 && !b.Reply && m.role == Member:
+		// The sender missed that this node was removed, or restarted and joined elsewhere.
+		m.send(from, protocols.Detached{MemberSeq: b.MemberSeq, Reason: "not a supervisor"})
 	case b.Reply || b.MemberSeq != 0:
 	case b.Cluster == m.view.Cluster && m.role == Member:
 		m.send(from, m.memberBeat()) // shows the sender which view is known here

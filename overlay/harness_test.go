@@ -37,6 +37,7 @@ type world struct {
 		Sum64() uint64
 	}
 	tweak func(*Config)
+	sent  func(from, to wob.NodeID, body protocols.Body) // to is empty for gossip; may be nil
 	ids   int
 	steps int
 }
@@ -182,11 +183,11 @@ func (w *world) trace(id wob.NodeID, what any) {
 func (w *world) carryOut(id wob.NodeID, h *host, e Effect) {
 	switch e := e.(type) {
 	case Send:
-		h.sent[e.Body.Kind()]++
+		w.note(h, id, e.To, e.Body)
 		require.NoError(w.t, e.Body.Validate(), "%s sends a bad body", id)
 		w.send(id, e.To, e.Body)
 	case Publish:
-		h.sent[e.Body.Kind()]++
+		w.note(h, id, "", e.Body)
 		require.NoError(w.t, e.Body.Validate())
 		for _, to := range slices.Sorted(maps.Keys(w.nodes)) {
 			if to != id && w.nodes[to].topics[e.Cluster] && w.rng.Float64() >= w.loss && !w.cuts[pair(id, to)] {
@@ -213,6 +214,14 @@ func (w *world) carryOut(id wob.NodeID, h *host, e Effect) {
 		})
 	case Report:
 		h.events = append(h.events, e.Event)
+	}
+}
+
+// note counts a message that is sent and shows it to who wants to know.
+func (w *world) note(h *host, from, to wob.NodeID, body protocols.Body) {
+	h.sent[body.Kind()]++
+	if w.sent != nil {
+		w.sent(from, to, body)
 	}
 }
 

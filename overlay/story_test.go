@@ -32,6 +32,8 @@ import (
 //	state                                   prints every node's place
 //	index NODE                              prints the index there
 //	events [NODE..]                         prints the events since the last time
+//	show [KIND..] [from=NODE] [to=NODE]     from here on prints these messages when they are
+//	                                        sent, before what the command prints
 //
 // WOBs are w1, w2, ..; random choices come from a fixed seed.
 func TestStories(t *testing.T) {
@@ -43,7 +45,9 @@ func TestStories(t *testing.T) {
 			if f == nil {
 				t.Fatalf("%s: unknown command %s", d.Pos, d.Cmd)
 			}
-			return f(s, d)
+			s.shown.lines.Reset()
+			out := f(s, d)
+			return s.shown.lines.String() + out
 		})
 	})
 }
@@ -51,6 +55,7 @@ func TestStories(t *testing.T) {
 type story struct {
 	w     *world
 	token uint64
+	shown showing
 }
 
 var storyCommands = map[string]func(*story, *datadriven.TestData) string{
@@ -58,6 +63,7 @@ var storyCommands = map[string]func(*story, *datadriven.TestData) string{
 	"kill": (*story).kill, "cut": (*story).cut, "heal": (*story).heal, "hold": (*story).hold,
 	"release": (*story).release, "locate": (*story).locate, "find": (*story).find, "notify": (*story).notify,
 	"leave": (*story).leave, "state": (*story).state, "index": (*story).index, "events": (*story).events,
+	"show": (*story).show,
 }
 
 // args splits a command's arguments into words and key=value settings.
