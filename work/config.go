@@ -32,6 +32,7 @@ type Config struct {
 	LostAfter   time.Duration // a child that stays unknown so long counts as lost even if nobody can tell
 	WaitAgain   time.Duration // after OnWOBChildLost answered wait
 	LeaseRenew  time.Duration // between two renewals of a root's lease
+	Brief       time.Duration // a leaf computed in less is sent to its parent before it is stored with supervisors
 	StoreWait   time.Duration // wait for a supervisor's acknowledgement before another one is chosen
 	Failures    int           // application failures of a WOB on one node before it is handed back
 	FailedNodes int           // nodes that handed it back before it is failed
@@ -53,6 +54,7 @@ func DefaultConfig() Config {
 		LostAfter:   15 * time.Minute,
 		WaitAgain:   time.Minute,
 		LeaseRenew:  4 * time.Second,
+		Brief:       time.Second, // a checkpoint interval is longer
 		StoreWait:   3 * time.Second,
 		Failures:    3,
 		FailedNodes: 3,

@@ -49,13 +49,15 @@ var recDue = [recTimers]func(*Machine, *rec){
 	recCheckpoint: (*Machine).periodic,
 	recSave:       (*Machine).late,
 	recResend: func(m *Machine, r *rec) {
-		if r.phase == finished {
-			if r.save == nil {
-				m.deliverUp(r)
-			}
-			return
+		switch {
+		case r.phase != finished:
+			m.status(r)
+		case r.hurried: // delivered again once it is stored
+			r.hurried = false
+			m.startSave(r)
+		case r.save == nil:
+			m.deliverUp(r)
 		}
-		m.status(r)
 	},
 	recKids:  (*Machine).lookAfter,
 	recLease: (*Machine).renew,

@@ -55,7 +55,9 @@ type rec struct {
 	since    core.Time
 	done     float64 // effort done at since, for the speed
 
-	wantSave bool // the table changed since the newest snapshot
+	durable  core.Time // when it arrived or a snapshot was stored last
+	hurried  bool      // its result was sent before it was stored
+	wantSave bool      // the table changed since the newest snapshot
 	save     *save
 	copies   map[wob.NodeID]uint64 // supervisors that acknowledged, and which version
 
@@ -129,7 +131,7 @@ func (m *Machine) adopt(w *wob.WOB, p phase) *rec {
 	r := &rec{
 		mem: w, newest: w.Clone(), phase: p, timers: core.NewTimers(recTimers),
 		copies: map[wob.NodeID]uint64{}, kids: map[wob.ID]*kid{}, waited: core.Never,
-		ownDone: w.State == wob.Waiting,
+		ownDone: w.State == wob.Waiting, durable: m.now,
 	}
 	m.recs[w.ID] = r
 	m.list = append(m.list, r)

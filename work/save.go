@@ -39,7 +39,7 @@ const carried = 4
 
 // keepMerged is how many merged children stay in a table, to acknowledge repeated
 // results politely.
-const keepMerged = 64
+const keepMerged = 8
 
 // snapshot makes mem, as it is in this instant, the newest snapshot and has it stored.
 // While another one is being stored it waits for that one: group commit.
@@ -49,9 +49,30 @@ func (m *Machine) snapshot(r *rec, state wob.State) {
 	r.mem.Forget(keepMerged)
 	r.newest = r.mem.Clone()
 	r.wantSave = false
-	if r.save == nil {
+	switch {
+	case r.save != nil:
+	case state == wob.Finished && m.brief(r):
+		m.hurry(r)
+	default:
 		m.startSave(r)
 	}
+}
+
+// brief reports whether little is lost if the result of r is: a leaf computed in less
+// time than storing it with supervisors is worth. Its parent stores the result with the
+// merge; a crash before that costs the computation of the leaf, which is stored since
+// its birth.
+func (m *Machine) brief(r *rec) bool {
+	return !r.root() && len(r.newest.Children) == 0 && m.now.Sub(r.durable) < m.cfg.Brief
+}
+
+// hurry brings a result to the parent before it is stored with supervisors. If it is not
+// acknowledged soon it is stored as any other.
+func (m *Machine) hurry(r *rec) {
+	r.hurried = true
+	m.emit(Store{Token: m.token(), Hold: []*wob.WOB{r.newest}})
+	m.announce(r)
+	m.deliverUp(r)
 }
 
 // startSave stores the newest snapshot and the children born in it.
@@ -171,7 +192,7 @@ func (m *Machine) checkSave(r *rec) {
 		return
 	}
 	first := r.stored != s.w
-	r.save, r.stored = nil, s.w
+	r.save, r.stored, r.durable = nil, s.w, m.now
 	r.timers.Clear(recSave)
 	m.saved(r, s, first)
 }
