@@ -1,6 +1,9 @@
 package overlay
 
 import (
+	"time"
+
+	"github.com/wobcompute/wobcompute/core"
 	"github.com/wobcompute/wobcompute/protocols"
 	"github.com/wobcompute/wobcompute/wob"
 )
@@ -10,21 +13,51 @@ import (
 
 var _ = handle((*Machine).onIndex)
 
-// maxGossip keeps a body well under the limit of CL_INDEX.
-const maxGossip = 48 << 10
+const (
+	maxGossip   = 48 << 10              // keeps a body well under the limit of CL_INDEX
+	gossipEvery = 50 * time.Millisecond // between two publications: each is signed, and verified by every supervisor
+)
+
+// gossiping is what waits for the next publication. A first change goes out at once;
+// what follows soon goes together, of each WOB the newest entry alone.
+type gossiping struct {
+	entries []protocols.Entry
+	last    core.Time
+	any     bool // there was a publication, at the instant last
+}
 
 func (m *Machine) flushIndex() {
-	list := m.sup.publish
-	if len(list) == 0 {
+	g := &m.sup.publish
+	if len(g.entries) == 0 {
 		return
 	}
-	m.sup.publish = nil
+	if due := g.last.Add(gossipEvery); g.any && m.now < due {
+		m.sooner(timerFlush, due)
+		return
+	}
+	list := newestOnly(g.entries)
+	*g = gossiping{last: m.now, any: true}
 	for part := range parts(list, maxGossip, maxListed) {
 		m.pubSeq++
 		m.emit(Publish{Cluster: m.view.Cluster, Body: protocols.Index{
 			Cluster: m.view.Cluster, Origin: m.cfg.Self, Seq: m.pubSeq, Entries: part,
 		}})
 	}
+}
+
+// newestOnly keeps the last entry of each WOB, in the order of their first ones.
+func newestOnly(entries []protocols.Entry) []protocols.Entry {
+	at := make(map[wob.ID]int, len(entries))
+	kept := entries[:0]
+	for _, e := range entries {
+		if i, twice := at[e.ID]; twice {
+			kept[i] = e
+			continue
+		}
+		at[e.ID] = len(kept)
+		kept = append(kept, e)
+	}
+	return kept
 }
 
 func (m *Machine) onIndex(from wob.NodeID, x protocols.Index) {

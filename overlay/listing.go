@@ -59,7 +59,7 @@ func (m *Machine) replaceHeld(from wob.NodeID, entries []protocols.Entry) {
 			}
 		}
 	}
-	m.sup.publish = append(m.sup.publish, missing...)
+	m.sup.publish.entries = append(m.sup.publish.entries, missing...)
 	m.hintParents(missing)
 }
 
@@ -71,7 +71,7 @@ func (m *Machine) listAll(from wob.NodeID, entries []protocols.Entry) {
 		case !m.mayList(from, &e):
 			refused = true
 		case m.list(e, m.cfg.Self):
-			m.sup.publish = append(m.sup.publish, e)
+			m.sup.publish.entries = append(m.sup.publish.entries, e)
 		default:
 			m.tellOverruled(from, &e)
 		}
@@ -166,7 +166,7 @@ func (m *Machine) tellDisplaced(was, e *protocols.Entry, known bool) {
 // markStale marks all that a missing node held, and gossips it.
 func (m *Machine) markStale(holder wob.NodeID) []protocols.Entry {
 	entries := m.sup.index.MarkStale(holder, m.now)
-	m.sup.publish = append(m.sup.publish, slices.Clone(entries)...)
+	m.sup.publish.entries = append(m.sup.publish.entries, slices.Clone(entries)...)
 	if len(entries) > 0 {
 		m.sooner(timerExpire, m.now.Add(m.cfg.OutdatedFor))
 	}

@@ -15,7 +15,7 @@ type supervising struct {
 	roster     *roster.Roster
 	index      *index.Index
 	colleagues map[wob.NodeID]*colleague // the other supervisors of the view
-	publish    []protocols.Entry         // to be gossiped at the end of the step
+	publish    gossiping                 // waits for the next publication
 	completeAt core.Time                 // members had time to announce all they hold
 	lostAt     core.Time                 // when a supervisor was lost last, 0 if never
 	lost       map[wob.NodeID]core.Time  // supervisors removed: when their members count as lost

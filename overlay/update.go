@@ -11,8 +11,8 @@ import (
 )
 
 // What this node holds, and how it tells its supervisor (paper, section 3.4.3:
-// differential updates). A change goes out at once; what follows within a few
-// milliseconds goes together.
+// differential updates). A change goes out at once; what follows soon goes
+// together.
 
 var (
 	_ = on((*Machine).onHold)
@@ -23,12 +23,12 @@ var (
 )
 
 const (
-	batch         = 3 * time.Millisecond // between two updates
-	maxUpdate     = 1 << 20              // bytes of one update, estimated
-	maxEverything = 3 << 20              // bytes of all entries in one message, estimated
-	maxListed     = 16_000               // entries of one message; the catalogue allows 16384
-	maxReleased   = 256                  // releases repeated to a new supervisor
-	releasedFor   = 10 * time.Minute     // for so long: a supervisor may die with the news
+	batch         = 20 * time.Millisecond // between two updates
+	maxUpdate     = 1 << 20               // bytes of one update, estimated
+	maxEverything = 3 << 20               // bytes of all entries in one message, estimated
+	maxListed     = 16_000                // entries of one message; the catalogue allows 16384
+	maxReleased   = 256                   // releases repeated to a new supervisor
+	releasedFor   = 10 * time.Minute      // for so long: a supervisor may die with the news
 )
 
 // holdings are the WOBs of this node, and the news about them not yet told.
