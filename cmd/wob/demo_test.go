@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -103,7 +104,9 @@ func halfway(t *testing.T, dir string) (*exec.Cmd, *bytes.Buffer) {
 		said.Write(buf[:n])
 	}
 	go func() { _, _ = io.Copy(io.Discard, out) }()
-	require.Eventually(t, func() bool { return len(left(t, dir)) >= 5 }, 10*time.Second, 50*time.Millisecond)
+	require.Eventually(t, func() bool {
+		return slices.ContainsFunc(left(t, dir), func(p string) bool { return strings.Contains(p, "/wob example primes") })
+	}, 15*time.Second, 20*time.Millisecond, "no application runs: %v", left(t, dir))
 	return cmd, errs
 }
 

@@ -15,6 +15,12 @@ import (
 	"github.com/wobcompute/wobcompute/node/admin"
 )
 
+// Bounds of --capacity, as the overlay has them.
+const (
+	leastCapacity = 2
+	mostCapacity  = 1 << 20
+)
+
 // nodeOptions are the flags of node run.
 type nodeOptions struct {
 	listen    []string
@@ -70,8 +76,8 @@ func (e *env) nodeRun(o nodeOptions) error {
 	switch {
 	case o.slots < 0:
 		return usage("--slots %d: it cannot be negative; --no-compute computes nothing", o.slots)
-	case o.capacity < 1:
-		return usage("--capacity %d: a node needs at least one connection", o.capacity)
+	case o.capacity < leastCapacity || o.capacity > mostCapacity:
+		return usage("--capacity %d: from %d to %d", o.capacity, leastCapacity, mostCapacity)
 	case o.noCompute:
 		o.slots = -1
 	}

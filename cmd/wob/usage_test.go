@@ -82,7 +82,7 @@ func TestBadInput(t *testing.T) {
 		{"pause --for -1h --data " + node, exitUsage, "negative"},
 		{"resume --data " + node, exitNotRunning, "wob node run"},
 		{"node run --slots -1 --data " + node, exitUsage, "--no-compute"},
-		{"node run --capacity 0 --data " + node, exitUsage, "connection"},
+		{"node run --capacity 1 --data " + node, exitUsage, "from 2"},
 		{"node run --listen nonsense --data " + node, exitUsage, "/ip4/0.0.0.0/tcp/4001"},
 		{"node run --log nonsense --data " + node, exitUsage, "debug, info"},
 		{"node run --admin nonsense --data " + node, exitUsage, "127.0.0.1:8420"},

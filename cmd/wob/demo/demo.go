@@ -44,8 +44,8 @@ func (c *Config) Complete() error {
 		return fmt.Errorf("--limit %d: for %s it is from 1 to %d", c.Limit, c.App, job.most)
 	case c.Nodes < 1 || c.Nodes > maxNodes:
 		return fmt.Errorf("--nodes %d: from 1 to %d", c.Nodes, maxNodes)
-	case c.Capacity < 1:
-		return fmt.Errorf("--capacity %d: a node needs at least one connection", c.Capacity)
+	case c.Capacity < 2 || c.Capacity > 1<<20: // the overlay's bounds
+		return fmt.Errorf("--capacity %d: from 2 to %d", c.Capacity, 1<<20)
 	case c.Kill < 0:
 		return fmt.Errorf("--kill %d: it cannot be negative", c.Kill)
 	case c.Kill >= c.Nodes:

@@ -28,7 +28,7 @@ func TestCompleteRefusesNonsense(t *testing.T) {
 		"from 1 to 27":       func(c *Config) { c.App, c.Limit = "nqueens", 28 },
 		"--nodes 0":          func(c *Config) { c.Nodes = 0 },
 		"--nodes 100000":     func(c *Config) { c.Nodes = 100000 },
-		"--capacity 0":       func(c *Config) { c.Capacity = 0 },
+		"--capacity 1":       func(c *Config) { c.Capacity = 1 },
 		"must survive":       func(c *Config) { c.Kill = 4 },
 		"--kill -1":          func(c *Config) { c.Kill = -1 },
 		"not empty":          func(c *Config) { c.Keep = full },
