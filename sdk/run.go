@@ -80,7 +80,7 @@ func Run(app App, opts ...Option) error {
 func (d *dispatcher) start(p appapi.StartParams) error {
 	n := &Node{conn: d.conn}
 	if err := n.call(appapi.Start, p, &n.info); err != nil {
-		return fmt.Errorf("Start: %w", err)
+		return fmt.Errorf("calling Start: %w", err)
 	}
 	d.node = n
 	if s, ok := d.app.(Starter); ok {

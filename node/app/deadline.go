@@ -51,8 +51,10 @@ const (
 	alarmCompute              // OnCompute not answered after Suspend
 	alarmStop                 // still alive after standard input was closed
 	alarmEOF                  // still alive after it closed standard output
-	alarms                    // how many there are
 )
+
+// alarms is how many there are.
+const alarms = int(alarmEOF) + 1
 
 // alarmSet is a fixed array of deadlines; the zero time means not set.
 type alarmSet [alarms]time.Time

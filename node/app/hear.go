@@ -39,7 +39,7 @@ func (p *process) hear(ev any) {
 		case len(m.ID) > 0:
 			p.answered(m)
 		default:
-			p.warn("Application sent a message without method and id")
+			p.warn("message without method and id")
 			p.out.line(ev.line)
 		}
 		p.pump()
@@ -67,7 +67,7 @@ func (p *process) answered(m message) {
 		p.alarms.clear(alarmCompute)
 	}
 	if k == nil {
-		p.warn("Application answered a call that is not open", "id", string(m.ID[:min(len(m.ID), 40)]))
+		p.warn("answer to a call that is not open", "id", string(m.ID[:min(len(m.ID), 40)]))
 		return
 	}
 	r := Reply{Proc: p.proc, Gen: p.gen, Call: k.call, Err: m.rpcError()}
@@ -123,7 +123,7 @@ func (p *process) noted(m message) {
 			p.post(Note{Proc: p.proc, Gen: p.gen, Method: m.Method, Params: m.Params})
 		}
 	default:
-		p.warn("Application sent an unknown notification", "method", m.Method[:min(len(m.Method), 80)])
+		p.warn("unknown notification", "method", m.Method[:min(len(m.Method), 80)])
 	}
 }
 

@@ -205,6 +205,7 @@ func (p *process) pump() {
 			p.request(c)
 		case cmdStop:
 			p.finish()
+		case cmdAnswer, cmdKill: // drain does them at once, they are never queued
 		}
 	}
 	if p.stopping && !p.up && p.fault == nil {
@@ -297,12 +298,13 @@ func (p *process) post(e Event) { p.m.post(e) }
 
 // warn logs what an application does wrong without harm; after maxWarnings it keeps quiet, so
 // that a bad application cannot fill the node's log.
-func (p *process) warn(text string, args ...any) {
+func (p *process) warn(what string, args ...any) {
 	p.warned++
+	args = append([]any{"what", what}, args...)
 	switch {
 	case p.warned < maxWarnings:
-		p.log.Warn(text, args...)
+		p.log.Warn("Application does not keep to the protocol", args...)
 	case p.warned == maxWarnings:
-		p.log.Warn(text+"; further warnings about this process are left out", args...)
+		p.log.Warn("Application does not keep to the protocol; further warnings about this process are left out", args...)
 	}
 }
