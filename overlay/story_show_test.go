@@ -39,17 +39,18 @@ func (s *story) show(d *datadriven.TestData) string {
 	return ""
 }
 
-// message notes a message that is sent; to is empty for gossip.
+// message notes a message that is sent; to is empty for gossip. Times are to 100 ms, so that
+// the stories do not change with every random delay.
 func (s *story) message(from, to wob.NodeID, body protocols.Body) {
 	x := &s.shown
 	if !slices.Contains(x.kinds, string(body.Kind())) ||
 		x.from != "" && x.from != string(from) || x.to != "" && x.to != string(to) {
 		return
 	}
-	at := s.w.now.Sub(core.Time(time.Hour)).Round(time.Millisecond)
-	line := fmt.Sprintf("%6.3fs %s -> %s %s %s", at.Seconds(), from, to, body.Kind(), messageLine(body))
+	at := s.w.now.Sub(core.Time(time.Hour)).Round(100 * time.Millisecond)
+	line := fmt.Sprintf("%5.1fs %s -> %s %s %s", at.Seconds(), from, to, body.Kind(), messageLine(body))
 	if to == "" {
-		line = fmt.Sprintf("%6.3fs %s gossips %s %s", at.Seconds(), from, body.Kind(), messageLine(body))
+		line = fmt.Sprintf("%5.1fs %s gossips %s %s", at.Seconds(), from, body.Kind(), messageLine(body))
 	}
 	x.lines.WriteString(strings.TrimRight(line, " ") + "\n")
 }
