@@ -85,10 +85,13 @@ func (m *Machine) seek() {
 	m.emit(Find{Request: s.request, Apps: m.appNames(), Slots: free, Avoid: avoid})
 }
 
+// appNames returns the applications that this node asks work for.
 func (m *Machine) appNames() []string {
 	var names []string
 	for _, a := range m.apps {
-		names = append(names, a.Name)
+		if m.fit(a.Name) {
+			names = append(names, a.Name)
+		}
 	}
 	slices.Sort(names)
 	return slices.Compact(names)

@@ -21,10 +21,8 @@ func (m *Machine) Deadline() (core.Time, bool) {
 			at = min(at, r.barred)
 		}
 	}
-	for _, p := range m.procs {
-		if !p.alive {
-			at = min(at, p.retry)
-		}
+	for _, r := range m.resting {
+		at = min(at, r.until)
 	}
 	for _, e := range m.expected {
 		at = min(at, e.until)
@@ -88,9 +86,9 @@ func (m *Machine) due() {
 		}
 	}
 	m.expected = slices.DeleteFunc(m.expected, func(e *expect) bool { return e.until <= m.now })
-	for _, p := range m.procs {
-		if !p.alive && p.retry <= m.now {
-			p.retry = core.Never
+	for _, r := range m.resting {
+		if r.until <= m.now {
+			r.until = core.Never
 		}
 	}
 	m.timers.Take(timerAsk, m.now) // seek goes on

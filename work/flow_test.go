@@ -11,9 +11,11 @@ import (
 )
 
 // job injects a root of n units.
-func (w *world) job(n int) wob.ID {
+func (w *world) job(n int) wob.ID { return w.jobOf("range", n) }
+
+func (w *world) jobOf(app string, n int) wob.ID {
 	id := w.newID()
-	w.gate.inject(&wob.WOB{ID: id, App: "range", State: wob.Created, Boundary: raw(span{0, n}),
+	w.gate.inject(&wob.WOB{ID: id, App: app, State: wob.Created, Boundary: raw(span{0, n}),
 		Effort: wob.Effort{Total: float64(n), Remaining: float64(n)}})
 	w.rose()
 	return id

@@ -34,10 +34,11 @@ type Machine struct {
 	supervisor bool
 
 	// Processes; the last one is outside the slots and only merges.
-	apps  []App
-	procs []*proc
-	speed map[string]float64 // effort per second of computing, by application
-	last  string             // the application used last
+	apps    []App
+	procs   []*proc
+	resting map[string]*rest   // applications that do not come up, by name
+	speed   map[string]float64 // effort per second of computing, by application
+	last    string             // the application used last
 
 	search    search
 	expected  []*expect
@@ -84,6 +85,7 @@ func New(cfg Config, rng *rand.Rand) (*Machine, error) {
 		cfg: cfg, rng: rng, timers: core.NewTimers(timers),
 		seq:       cfg.Boot << 32, // late answers to an earlier life match nothing
 		recs:      map[wob.ID]*rec{},
+		resting:   map[string]*rest{},
 		speed:     map[string]float64{},
 		avoid:     map[wob.NodeID]core.Time{},
 		offers:    map[string]*offer{},
@@ -101,7 +103,7 @@ func New(cfg Config, rng *rand.Rand) (*Machine, error) {
 	m.search.pause = cfg.AskMin
 	if cfg.Slots > 0 {
 		for n := range cfg.Slots + 1 {
-			m.procs = append(m.procs, &proc{n: n, retry: core.Never})
+			m.procs = append(m.procs, &proc{n: n})
 		}
 	}
 	return m, nil

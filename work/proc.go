@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/wobcompute/wobcompute/core"
 	"github.com/wobcompute/wobcompute/wob"
@@ -25,8 +24,6 @@ type proc struct {
 	rec       *rec
 	calls     map[uint64]*call
 	cause     error // why it was killed
-	failures  int   // starts in a row that failed
-	retry     core.Time
 	idleSince core.Time
 }
 
@@ -40,12 +37,6 @@ type call struct {
 }
 
 const suspendMethod = appapi.Suspend
-
-// Pauses between starts of an application that does not come up.
-const (
-	startAgain    = time.Second
-	startAgainMax = time.Minute
-)
 
 var errAnswer = errors.New("the application's answer can't be used")
 
@@ -83,7 +74,6 @@ func (m *Machine) start(p *proc, app string) {
 	p.gen++
 	p.app, p.alive, p.up, p.dying, p.open, p.cause = app, true, false, false, false, nil
 	p.calls = map[uint64]*call{}
-	p.retry = core.Never
 	p.idleSince = m.now
 	if m.isAux(p) {
 		m.timers.Set(timerAux, m.in(auxIdle))
@@ -127,14 +117,14 @@ var (
 )
 
 func (m *Machine) appsKnown(in Apps) {
+	for _, a := range in.Installed {
+		if old, _ := m.installed(a.Name); old.Version != a.Version {
+			m.mended(a.Name)
+		}
+	}
 	m.apps = append([]App(nil), in.Installed...)
 	if _, ok := m.installed(m.last); !ok {
 		m.last = ""
-	}
-	for _, p := range m.procs { // an application that was just installed may start at once
-		if !p.alive && p.retry != core.Never {
-			p.retry, p.failures = core.Never, 0
-		}
 	}
 }
 
@@ -151,7 +141,8 @@ func (m *Machine) appUp(in AppUp) {
 	if p == nil || p.up || p.dying {
 		return
 	}
-	p.up, p.failures, p.idleSince = true, 0, m.now
+	p.up, p.idleSince = true, m.now
+	delete(m.resting, p.app)
 	p.finish = in.Start.Finish
 	if p.rec != nil {
 		m.initWOB(p)
@@ -177,14 +168,14 @@ func (m *Machine) appDown(in AppDown) {
 	case expected && r != nil && r.inited: // stopped with a WOB inside: nothing failed
 		m.rollBack(r)
 	case expected:
-	case r != nil && r.inited || r != nil && wasUp:
-		m.failed(r, p, cause, in.Log)
 	default:
-		m.report(AppFailed{Proc: p.n, Error: cause.Error(), Log: in.Log})
-		p.failures++
-		p.retry = m.in(m.jitter(min(startAgain<<min(p.failures-1, 6), startAgainMax)))
-		if r != nil { // let another process or node have it
-			m.rollBack(r)
+		if !wasUp {
+			m.rest(p.app)
+		}
+		if r != nil {
+			m.failed(r, p, cause, in.Log)
+		} else {
+			m.report(AppFailed{Proc: p.n, Error: cause.Error(), Log: in.Log})
 		}
 	}
 	if p.rec != nil && !p.rec.inited && expected { // it was stopped to make room for another application

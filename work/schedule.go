@@ -3,8 +3,6 @@ package work
 import (
 	"cmp"
 	"slices"
-
-	"github.com/wobcompute/wobcompute/core"
 )
 
 // sortedKeys returns the keys of a map in order: what is iterated must not depend on
@@ -23,9 +21,6 @@ func sortedKeys[K cmp.Ordered, V any](set map[K]V) []K {
 
 // idle reports whether a process is up and has nothing to do.
 func (p *proc) idle() bool { return p.up && !p.dying && !p.open && p.rec == nil }
-
-// ready reports whether a process may be started at this number: not soon after it failed.
-func (p *proc) ready(m *Machine) bool { return p.retry == core.Never || p.retry <= m.now }
 
 // slots returns the computing processes.
 func (m *Machine) slots() []*proc { return m.procs[:min(m.cfg.Slots, len(m.procs))] }
@@ -57,7 +52,7 @@ func (m *Machine) scheduleMerges() {
 		p := m.idleSlot(appName(r.app()), false)
 		if p == nil {
 			p = m.aux()
-			if p.rec != nil || p.dying || p.alive && !p.up || p.open || !p.alive && !p.ready(m) {
+			if p.rec != nil || p.dying || p.alive && !p.up || p.open {
 				continue
 			}
 		}
@@ -80,7 +75,7 @@ func (m *Machine) scheduleHeld() {
 }
 
 func (m *Machine) canStart(r *rec) bool {
-	return (r.phase == held || r.phase == waiting) && r.proc == nil && r.offer == nil && !r.dead && m.canRun(r.app())
+	return (r.phase == held || r.phase == waiting) && r.proc == nil && r.offer == nil && !r.dead && m.canRun(r.app()) && m.fit(appName(r.app()))
 }
 
 // idleSlot returns a process of the application that has nothing to do; with exchange also
@@ -117,7 +112,7 @@ func (m *Machine) room(used int, app string) *proc {
 		return nil
 	}
 	for _, p := range m.slots() {
-		if !p.alive && p.rec == nil && p.ready(m) {
+		if !p.alive && p.rec == nil {
 			return p
 		}
 	}
@@ -127,8 +122,10 @@ func (m *Machine) room(used int, app string) *proc {
 // startIdle starts processes before work is asked for, so that it can begin at once.
 func (m *Machine) startIdle() {
 	app := m.last
-	if app == "" {
-		app = m.apps[0].Name
+	if fit := m.appNames(); len(fit) == 0 {
+		return
+	} else if app == "" || !m.fit(app) {
+		app = fit[0]
 	}
 	for {
 		used := 0

@@ -17,11 +17,13 @@ import (
 
 // TestStories plays testdata/*.txt. The commands:
 //
-//	world [finish=call] [lost=recover|wait|reclaim] [checkpoint=5s] [minsplit=2]
-//	                        begins anew
+//	world [finish=call] [lost=recover|wait|reclaim] [checkpoint=5s] [minsplit=2] [broken=NAME]
+//	                        begins anew; an application beside range may be broken: it ends
+//	                        before it calls Start
 //	node NAME [slots=1] [speed=1000] [member]
 //	                        adds a node; a supervisor unless it is a member only
-//	job UNITS               injects a root, a range of so many units a thousand a second
+//	mended                  a new version of the broken application is installed everywhere
+//	job UNITS [app=range]   injects a root, a range of so many units a thousand a second
 //	run DURATION [until=EVENT]
 //	                        lets time pass and prints the events of all nodes, but not the
 //	                        search for work and checkpoints unless they are named by show
@@ -78,11 +80,13 @@ var storyCommands = map[string]func(*story, *datadriven.TestData, []string){
 		n := s.w.add(wob.NodeID(args[0]), slots, !d.HasArg("member"), nil)
 		d.MaybeScanArgs(s.t, "speed", &n.speed)
 	},
-	"job": func(s *story, _ *datadriven.TestData, args []string) {
+	"job": func(s *story, d *datadriven.TestData, args []string) {
 		var units int
+		app := s.w.app.Name
+		d.MaybeScanArgs(s.t, "app", &app)
 		fmt.Sscan(args[0], &units)
 		s.units = append(s.units, units)
-		s.job = s.w.job(units)
+		s.job = s.w.jobOf(app, units)
 	},
 	"run": func(s *story, d *datadriven.TestData, args []string) {
 		s.until = ""
@@ -112,6 +116,12 @@ var storyCommands = map[string]func(*story, *datadriven.TestData, []string){
 		times := 1
 		d.MaybeScanArgs(s.t, "times", &times)
 		s.w.appCrash[args[0]+" "+args[1]] = times
+	},
+	"mended": func(s *story, _ *datadriven.TestData, _ []string) {
+		s.w.broken, s.w.other.Version = "", "1.0.1"
+		for _, id := range s.w.order {
+			s.w.nodes[id].step(s.w.installed())
+		}
 	},
 	"appsays": func(s *story, d *datadriven.TestData, args []string) {
 		s.w.appSays[args[0]+" "+args[1]] = wob.Raw(strings.TrimSpace(d.Input))
@@ -160,6 +170,9 @@ func (s *story) world(d *datadriven.TestData, _ []string) {
 	d.MaybeScanArgs(s.t, "finish", &s.w.finish)
 	d.MaybeScanArgs(s.t, "lost", &s.w.lostSays)
 	d.MaybeScanArgs(s.t, "minsplit", &s.w.minSplit)
+	if d.MaybeScanArgs(s.t, "broken", &s.w.broken); s.w.broken != "" {
+		s.w.other = &App{Name: s.w.broken, Version: "1.0.0", Threads: 1, Checkpoint: 5 * time.Second}
+	}
 	var checkpoint string
 	if d.MaybeScanArgs(s.t, "checkpoint", &checkpoint); checkpoint != "" {
 		s.w.app.Checkpoint = mustDuration(s.t, checkpoint)

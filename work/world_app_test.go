@@ -85,6 +85,11 @@ func (n *node) app(e Effect) {
 		}
 		p := &appProc{n: n, proc: e.Proc, gen: e.Gen}
 		n.procs[e.Proc] = p
+		if n.w.broken == e.App {
+			p.dead = true
+			n.later(20*time.Millisecond, AppDown{Proc: e.Proc, Gen: e.Gen, Err: "ended before it called Start", Log: "the last line"})
+			return
+		}
 		n.later(20*time.Millisecond, AppUp{Proc: e.Proc, Gen: e.Gen,
 			Start: appapi.StartParams{Protocol: 1, App: e.App, Threads: 1, Finish: n.w.finish}})
 	case StopProc:

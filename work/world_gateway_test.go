@@ -1,6 +1,7 @@
 package work
 
 import (
+	"slices"
 	"time"
 
 	"github.com/wobcompute/wobcompute/core"
@@ -56,7 +57,7 @@ func (g *gateway) handle(n *node, e Effect) {
 	case TakeWork:
 		in := GatewayWork{Token: e.Token}
 		if reached {
-			in.WOB = g.take(n)
+			in.WOB = g.take(n, e.Apps)
 			in.Lease = leaseTime
 		}
 		n.later(d, in)
@@ -86,10 +87,10 @@ func (g *gateway) handle(n *node, e Effect) {
 	}
 }
 
-func (g *gateway) take(n *node) *wob.WOB {
+func (g *gateway) take(n *node, apps []string) *wob.WOB {
 	for _, id := range g.order {
 		r := g.roots[id]
-		if !r.free(n.w.now) {
+		if !r.free(n.w.now) || !slices.Contains(apps, appName(r.w.App)) {
 			continue
 		}
 		w := r.w.Clone()

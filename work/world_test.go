@@ -39,6 +39,8 @@ type world struct {
 	crashes   int                // per mille of application calls that end the process instead
 	cut       map[wob.NodeID]bool
 	app       App
+	broken    string // an application that ends before it calls Start
+	other     *App   // installed beside app
 	finish    string
 	minSplit  int
 	lostSays  string // what applications answer to OnWOBChildLost; empty: unknown method
@@ -146,6 +148,13 @@ func (w *world) add(id wob.NodeID, slots int, supervisor bool, change func(*Conf
 	return n
 }
 
+func (w *world) installed() Apps {
+	if w.other == nil {
+		return Apps{Installed: []App{w.app}}
+	}
+	return Apps{Installed: []App{*w.other, w.app}}
+}
+
 func (n *node) start() {
 	n.boot++
 	n.cfg.Boot = n.boot
@@ -157,7 +166,7 @@ func (n *node) start() {
 	n.m, n.up, n.procs, n.wakeAt = m, true, map[int]*appProc{}, core.Never
 	n.step(Start{Held: n.disk.crash(n.w.loses && n.w.rng.IntN(2) == 0)})
 	if n.cfg.Slots > 0 {
-		n.step(Apps{Installed: []App{n.w.app}})
+		n.step(n.w.installed())
 	}
 	n.w.viewChanged()
 	n.w.after(time.Minute, n.purge)
