@@ -24,6 +24,9 @@ func (s *Server) inject(r *http.Request, _ wob.NodeID) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
+	if _, err := s.Project().App(w.App); err != nil {
+		s.pollProject() // it may have been added this moment
+	}
 	f, created, err := s.addRoot(w, hash)
 	if err != nil {
 		return reply{}, err

@@ -50,10 +50,11 @@ func (s *Server) pollProject() {
 		s.cfg.Logger.Error("Changed project descriptor not taken over", "error", err)
 		return
 	}
-	if d.Serial == serial {
+	s.mu.Lock()
+	if d.Serial <= s.project.Serial { // nothing new, or another look was faster
+		s.mu.Unlock()
 		return
 	}
-	s.mu.Lock()
 	s.project, s.raw = d, raw
 	s.save(s.raise()) // nodes look at the descriptor when they ask again
 	s.mu.Unlock()
