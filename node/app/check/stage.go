@@ -214,6 +214,11 @@ func (a *actor) pack(method string) (appapi.Packed, error) {
 	if e.Total < 0 || e.Remaining < 0 || e.Remaining > e.Total {
 		return p, fmt.Errorf("%s says effort total %g, remaining %g: remaining is between 0 and total", method, e.Total, e.Remaining)
 	}
+	for name, v := range map[string]int{"checkpoint": len(p.Checkpoint), "result": len(p.Result), "meta": len(p.Meta)} {
+		if v > appapi.MaxWOB {
+			return p, fmt.Errorf("the %s of %s has %d bytes: an encoded WOB has at most 8 MiB, larger data the application fetches itself", name, method, v)
+		}
+	}
 	return p, nil
 }
 
