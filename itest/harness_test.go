@@ -21,7 +21,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// bin is the directory with the built commands: wob, primes, nqueens.
+// bin is the directory with the built commands: wob, primes, nqueens, noop, badapp.
 var bin string
 
 func TestMain(m *testing.M) {
@@ -36,7 +36,7 @@ func run(m *testing.M) int {
 	}
 	defer os.RemoveAll(dir)
 	bin = dir
-	for name, pkg := range map[string]string{"wob": "./cmd/wob", "primes": "./examples/primes", "nqueens": "./examples/nqueens", "noop": "./itest/noop"} {
+	for name, pkg := range map[string]string{"wob": "./cmd/wob", "primes": "./examples/primes", "nqueens": "./examples/nqueens", "noop": "./itest/noop", "badapp": "./itest/badapp"} {
 		build := exec.Command("go", "build", "-o", filepath.Join(dir, name), pkg)
 		build.Dir = ".."
 		if out, err := build.CombinedOutput(); err != nil {
@@ -55,10 +55,20 @@ func heavy(t testing.TB) {
 	}
 }
 
-// wob runs a command to its end and returns its standard output and exit code.
+// runWob runs a command to its end and returns its standard output and exit code.
 func runWob(t testing.TB, args ...string) (stdout string, code int) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
+	stdout, errs, code := runWobBoth(t, args...)
+	if errs != "" {
+		t.Logf("wob %s: %s", strings.Join(args, " "), lastLines(errs, 5))
+	}
+	return stdout, code
+}
+
+// runWobBoth is runWob with the standard error.
+func runWobBoth(t testing.TB, args ...string) (stdout, stderr string, code int) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, filepath.Join(bin, "wob"), args...)
 	var out, errs bytes.Buffer
@@ -68,10 +78,7 @@ func runWob(t testing.TB, args ...string) (stdout string, code int) {
 	if err != nil && !errors.As(err, &exit) {
 		t.Fatalf("wob %v: %v", args, err)
 	}
-	if errs.Len() > 0 {
-		t.Logf("wob %s: %s", strings.Join(args, " "), lastLines(errs.String(), 5))
-	}
-	return out.String(), cmd.ProcessState.ExitCode()
+	return out.String(), errs.String(), cmd.ProcessState.ExitCode()
 }
 
 // wobJSON runs a command that must succeed and decodes what it printed.
