@@ -38,14 +38,23 @@ func (m *Machine) checkLost() {
 				m.sup.index.SetVia(holder, m.cfg.Self)
 				continue
 			}
-			entries := m.sup.index.MarkStale(holder, m.now)
-			m.sooner(timerExpire, m.now.Add(m.cfg.OutdatedFor))
-			if m.isPrimary() {
-				m.hintParents(entries)
-			}
+			m.missing(holder)
 		}
 	}
 	m.set(timerLost, m.dueOrNever(m.sup.lost))
+}
+
+// missing marks what a node held that is believed dead by all supervisors: a dead
+// supervisor itself at once, its members after they had time to attach elsewhere.
+func (m *Machine) missing(holder wob.NodeID) {
+	entries := m.sup.index.MarkStale(holder, m.now)
+	if len(entries) == 0 {
+		return
+	}
+	m.sooner(timerExpire, m.now.Add(m.cfg.OutdatedFor))
+	if m.isPrimary() {
+		m.hintParents(entries)
+	}
 }
 
 // hintParents tells the holders of the parents that children may be lost.

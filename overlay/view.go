@@ -125,7 +125,7 @@ func (m *Machine) adopt(v protocols.View) {
 			removed = append(removed, s.ID)
 		}
 	}
-	m.pruneDown()
+	defer m.pruneDown()
 	switch in := find(v.Supervisors, m.cfg.Self) != nil; {
 	case in && m.sup == nil:
 		m.serve()
@@ -160,6 +160,9 @@ func (m *Machine) mesh(removed []wob.NodeID) {
 		s.completeAt = m.now.Add(3 * m.cfg.Heartbeat)
 		s.lost[id] = s.completeAt
 		m.sooner(timerLost, s.completeAt)
+		if m.down[id] && s.roster.Get(id) == nil && slices.Contains(s.index.HoldersVia(id), id) {
+			m.missing(id)
+		}
 	}
 	for _, v := range m.view.Supervisors {
 		if v.ID == m.cfg.Self || s.colleagues[v.ID] != nil {
