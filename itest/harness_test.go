@@ -95,6 +95,7 @@ type process struct {
 	name  string
 	cmd   *exec.Cmd
 	ready chan map[string]any
+	said  map[string]any // when it was ready
 	done  chan struct{}
 	err   error
 
@@ -124,7 +125,7 @@ func start(t testing.TB, name string, args ...string) *process {
 	require.NoError(t, <-started)
 	t.Cleanup(func() { p.end() })
 	select {
-	case <-p.ready:
+	case p.said = <-p.ready:
 	case <-p.done:
 		t.Fatalf("%s ended at once: %v\n%s", name, p.err, p.tail(20))
 	case <-time.After(30 * time.Second):
