@@ -53,12 +53,14 @@ type host struct {
 	sent   map[protocols.Kind]int
 }
 
-// gatewayDouble keeps what the real gateway promises: a list, one lease, or wait; and a
+// gatewayDouble keeps what the real gateway promises: a list of clusters that the caller
+// is not alone in, one lease and never to a node behind NAT, or wait; and a
 // compare-and-swap on the epoch.
 type gatewayDouble struct {
 	down     bool
 	leases   int
 	lease    string
+	holder   wob.NodeID // of the lease
 	leaseEnd core.Time
 	clusters map[protocols.ClusterID]*registered
 	workload uint64
@@ -166,9 +168,6 @@ func (w *world) step(id wob.NodeID, in Input) {
 		w.trace(id, e)
 		w.carryOut(id, h, e)
 	}
-	if h.view.Cluster != "" {
-		h.last = h.view
-	}
 	if err := h.CheckInvariants(); err != nil {
 		w.t.Fatalf("%s after %T: %v", id, in, err)
 	}
@@ -201,7 +200,7 @@ func (w *world) carryOut(id wob.NodeID, h *host, e Effect) {
 	case Connect:
 		w.connect(id, e.Peer, true)
 	case AskGateway:
-		w.after(w.latency(), func() { w.deliver(id, w.gw.answer(w)) })
+		w.after(w.latency(), func() { w.deliver(id, w.gw.answer(w, id)) })
 	case ReportStatus:
 		boot := h.boot
 		w.after(w.latency(), func() {
@@ -213,6 +212,9 @@ func (w *world) carryOut(id wob.NodeID, h *host, e Effect) {
 			})
 		})
 	case Report:
+		if v, ok := e.Event.(ViewChanged); ok {
+			h.last = v.View // as the node remembers it
+		}
 		h.events = append(h.events, e.Event)
 	}
 }
@@ -306,24 +308,34 @@ func (w *world) until(limit time.Duration, what string, ok func() bool) {
 
 const clusterKept = 20 * time.Second
 
-func (g *gatewayDouble) answer(w *world) GatewayClusters {
+func (g *gatewayDouble) answer(w *world, caller wob.NodeID) GatewayClusters {
 	if g.down {
 		return GatewayClusters{Err: "down"}
 	}
 	var list []Candidate
+	known := false
 	for _, id := range slices.Sorted(maps.Keys(g.clusters)) {
-		if r := g.clusters[id]; w.now.Sub(r.at) < clusterKept {
+		r := g.clusters[id]
+		if !slices.ContainsFunc(r.status.View.Supervisors, func(s protocols.Supervisor) bool { return s.ID != caller }) {
+			continue // the caller itself, before it was restarted
+		}
+		known = true
+		if w.now.Sub(r.at) < clusterKept {
 			list = append(list, Candidate{Cluster: id, Supervisors: r.status.View.Supervisors})
 		}
 	}
 	if len(list) > 0 {
 		return GatewayClusters{Answer: "list", Clusters: list}
 	}
-	if g.lease != "" && w.now < g.leaseEnd || g.upSince != 0 && w.now.Sub(g.upSince) < 15*time.Second {
+	held := g.lease != "" && w.now < g.leaseEnd
+	if held && g.holder != caller || !w.nodes[caller].hello.Public ||
+		known && g.upSince != 0 && w.now.Sub(g.upSince) < 15*time.Second {
 		return GatewayClusters{Answer: "wait", Retry: time.Second}
 	}
-	g.leases++
-	g.lease, g.leaseEnd = fmt.Sprintf("lease%d", g.leases), w.now.Add(10*time.Second)
+	if !held {
+		g.leases++
+		g.lease, g.holder, g.leaseEnd = fmt.Sprintf("lease%d", g.leases), caller, w.now.Add(10*time.Second)
+	}
 	return GatewayClusters{Answer: "found", Lease: g.lease}
 }
 
@@ -340,6 +352,9 @@ func (g *gatewayDouble) report(w *world, s Status) StatusAnswer {
 		if s.View.Epoch < held.Epoch || s.View.Epoch == held.Epoch && !sameIDs(s.View.Supervisors, held.Supervisors) {
 			return StatusAnswer{Epoch: held.Epoch, Workload: g.workload}
 		}
+	}
+	if s.Lease != "" && s.Lease == g.lease {
+		g.lease = ""
 	}
 	g.clusters[s.View.Cluster] = &registered{s, w.now}
 	return StatusAnswer{Accepted: true, Epoch: s.View.Epoch, Workload: g.workload}

@@ -10,7 +10,9 @@ import (
 
 // The join (paper, section 3.3): ask the gateway, try the supervisors of its clusters
 // in turn, fall back on the last cluster when the gateway is away, and begin again
-// after a pause. Only the holder of the gateway's lease founds a cluster.
+// after a pause. Only the holder of the gateway's lease founds a cluster, never a node
+// behind NAT, and only after a look at its last cluster: that may live on unknown to the
+// gateway.
 
 type joining struct {
 	asking    bool                   // the gateway has not answered yet
@@ -20,6 +22,7 @@ type joining struct {
 	target    protocols.Supervisor // whose answer is awaited; ID empty if nobody's
 	pauses    int                  // taken since the last success
 	previous  protocols.View
+	looked    bool // the previous cluster was tried since the node had to join
 }
 
 // maxTried and maxQueue bound one round: refusals may name ever more supervisors.
@@ -47,7 +50,7 @@ func (m *Machine) onStart(in Start) {
 // rejoin begins the whole join anew, with the last cluster in mind.
 func (m *Machine) rejoin() {
 	m.role, m.supervisor = Joining, ""
-	m.join = joining{previous: m.view, pauses: m.join.pauses}
+	m.join = joining{previous: m.view, pauses: m.join.pauses, looked: m.join.inCluster}
 	m.clear(timerBeat)
 	m.askGateway()
 }
@@ -71,20 +74,24 @@ func (m *Machine) onGatewayClusters(in GatewayClusters) {
 		m.join.queue = m.shuffled(m.join.previous.Supervisors)
 	case in.Answer == "list":
 		for _, c := range in.Clusters {
-			if m.resumes(c) {
-				m.resume()
-				return
-			}
 			m.join.queue = append(m.join.queue, m.shuffled(c.Supervisors)...)
 		}
-	case in.Answer == "found":
+	case in.Answer == "found" && m.cfg.Public && (m.join.looked || !m.others(m.join.previous)):
 		m.found(in.Lease)
 		return
+	case in.Answer == "found":
+		m.join.looked = true
+		m.join.queue = m.shuffled(m.join.previous.Supervisors)
 	default: // wait
 		m.set(timerRetry, m.now.Add(m.jitter(max(in.Retry, m.cfg.RetryMin))))
 		return
 	}
 	m.tryNext()
+}
+
+// others reports whether a view names anybody but this node.
+func (m *Machine) others(v protocols.View) bool {
+	return slices.ContainsFunc(v.Supervisors, func(s protocols.Supervisor) bool { return s.ID != m.cfg.Self })
 }
 
 // shuffled spreads the joins of many nodes over a cluster's supervisors.

@@ -39,34 +39,16 @@ type colleague struct {
 	patience  int                    // that many of them ask for its index
 }
 
-// resumes reports whether the gateway names this node as the only supervisor of its last
-// cluster: it has restarted, and the cluster waits for nobody else.
-func (m *Machine) resumes(c Candidate) bool {
-	return len(c.Supervisors) == 1 && c.Supervisors[0].ID == m.cfg.Self &&
-		c.Cluster != "" && c.Cluster == m.join.previous.Cluster
-}
-
-// resume takes the last cluster up again, under the next epoch. The gateway has the last
-// word: its compare-and-swap refuses the report if the cluster went on without this node.
-func (m *Machine) resume() {
-	last := m.join.previous
-	m.begin(last.Cluster, last.Epoch+1)
-}
-
 // found makes this node the first supervisor of a new cluster, under the gateway's lease.
 func (m *Machine) found(lease string) {
-	m.begin(protocols.ClusterID(m.cfg.NewID()), 1)
-	m.sup.status.lease = lease
-}
-
-// begin serves a cluster alone.
-func (m *Machine) begin(id protocols.ClusterID, epoch uint64) {
 	m.workload.Cluster = 0
 	m.down = map[wob.NodeID]bool{}
 	m.view = protocols.View{}
 	self := supervisorOf(m.cfg.Self, m.cfg.Addrs, m.cfg.Capacity, m.cfg.Bandwidth)
-	m.adopt(protocols.View{Cluster: id, Epoch: epoch, Supervisors: []protocols.Supervisor{self}})
+	id := protocols.ClusterID(m.cfg.NewID())
+	m.adopt(protocols.View{Cluster: id, Epoch: 1, Supervisors: []protocols.Supervisor{self}})
 	m.sup.sync.done = true
+	m.sup.status.lease = lease
 	m.set(timerStatus, m.now) // a lease runs out if nobody reports
 }
 

@@ -128,3 +128,28 @@ func TestAdmissionStopsWhenFull(t *testing.T) {
 	require.Equal(t, protocols.Kind("NODE_REFUSE"), late[0].(Send).Body.Kind(), "the higher sequence wins")
 	require.Len(t, a.Snapshot().Members, 9)
 }
+
+// A node behind NAT neither founds nor serves, whatever the gateway or a view says; what
+// it shows to a supervisor lets that one remove it.
+func TestANodeBehindNATNeverServes(t *testing.T) {
+	w := newWorld(t, 1)
+	p := w.start("p", 100, false)
+	p.Step(w.now, GatewayClusters{Answer: "found", Lease: "l"}, nil)
+	require.Equal(t, Joining, p.Snapshot().Role)
+
+	w.start("a", 100, true)
+	w.until(time.Minute, "joined", func() bool { return p.role == Member })
+	next := cloneView(p.view)
+	next.Epoch++
+	next.Supervisors = append(next.Supervisors, supervisorOf("p", nil, 100, 0))
+	p.Step(w.now, Receive{protocols.Message{From: "a", Body: protocols.Commit{View: next}}}, nil)
+	require.Equal(t, next, p.view)
+	require.Equal(t, Member, p.role)
+
+	a := w.nodes["a"]
+	a.out = nil
+	a.adopt(next)
+	require.Equal(t, []wob.NodeID{"a", "p"}, a.live())
+	w.until(20*time.Second, "removed", func() bool { return w.settled() && len(p.view.Supervisors) == 1 })
+	require.Equal(t, []wob.NodeID{"p"}, a.Snapshot().Members)
+}

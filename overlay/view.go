@@ -109,7 +109,9 @@ func (m *Machine) offerView(from wob.NodeID, kind protocols.Kind, v protocols.Vi
 	m.raise(w)
 }
 
-// adopt makes v the current view and takes this node's place in it.
+// adopt makes v the current view and takes this node's place in it. One behind NAT stays a
+// member even if it is named, from a life in which it could be reached: its beats show
+// the others that it does not serve.
 func (m *Machine) adopt(v protocols.View) {
 	old := m.view
 	m.view = v
@@ -126,7 +128,7 @@ func (m *Machine) adopt(v protocols.View) {
 		}
 	}
 	defer m.pruneDown()
-	switch in := find(v.Supervisors, m.cfg.Self) != nil; {
+	switch in := m.cfg.Public && find(v.Supervisors, m.cfg.Self) != nil; {
 	case in && m.sup == nil:
 		m.serve()
 		m.mesh(removed)
