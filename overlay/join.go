@@ -47,10 +47,13 @@ func (m *Machine) onStart(in Start) {
 	m.askGateway()
 }
 
-// rejoin begins the whole join anew, with the last cluster in mind.
+// rejoin begins the whole join anew. Where the last cluster was is kept in mind, but not
+// its view as the newest: that may have died with its supervisors, and whoever serves the
+// cluster by the gateway's word must not be refused for it.
 func (m *Machine) rejoin() {
 	m.role, m.supervisor = Joining, ""
 	m.join = joining{previous: m.view, pauses: m.join.pauses, looked: m.join.inCluster}
+	m.view, m.down = protocols.View{}, map[wob.NodeID]bool{}
 	m.clear(timerBeat)
 	m.askGateway()
 }
