@@ -16,6 +16,7 @@ type proc struct {
 	n         int
 	gen       uint64
 	app       string // started, or to be started
+	version   string // of the application when it was started
 	up        bool   // it called Start
 	alive     bool   // started and not yet down
 	dying     bool   // stopped or killed: AppDown is on its way
@@ -72,6 +73,8 @@ func (m *Machine) isAux(p *proc) bool { return p.n == m.cfg.Slots }
 
 func (m *Machine) start(p *proc, app string) {
 	p.gen++
+	a, _ := m.installed(app)
+	p.version = a.Version
 	p.app, p.alive, p.up, p.dying, p.open, p.cause = app, true, false, false, false, nil
 	p.calls = map[uint64]*call{}
 	p.idleSince = m.now

@@ -29,6 +29,7 @@ func (m *Machine) slots() []*proc { return m.procs[:min(m.cfg.Slots, len(m.procs
 func (m *Machine) schedule() {
 	if len(m.procs) > 0 && len(m.apps) > 0 && !m.leaving {
 		if !m.paused {
+			m.stopOld()
 			m.scheduleMerges()
 			m.scheduleHeld()
 			m.startIdle()
@@ -38,6 +39,19 @@ func (m *Machine) schedule() {
 	if n := m.free(); n >= 0 && n != m.idle {
 		m.idle = n
 		m.emit(Idle{Slots: n})
+	}
+}
+
+// stopOld ends idle processes of a version that is not installed any more: a WOB that
+// starts or goes on from here does so with the new one.
+func (m *Machine) stopOld() {
+	for _, p := range m.procs {
+		if !p.idle() {
+			continue
+		}
+		if a, _ := m.installed(p.app); a.Version != p.version {
+			m.stop(p)
+		}
 	}
 }
 

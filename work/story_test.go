@@ -22,6 +22,8 @@ import (
 //	                        before it calls Start
 //	node NAME [slots=1] [speed=1000] [member]
 //	                        adds a node; a supervisor unless it is a member only
+//	upgrade                 a new version of range is installed everywhere; no WOB begins
+//	                        with the old one any more
 //	mended                  a new version of the broken application is installed everywhere
 //	job UNITS [app=range]   injects a root, a range of so many units a thousand a second
 //	run DURATION [until=EVENT]
@@ -119,9 +121,11 @@ var storyCommands = map[string]func(*story, *datadriven.TestData, []string){
 	},
 	"mended": func(s *story, _ *datadriven.TestData, _ []string) {
 		s.w.broken, s.w.other.Version = "", "1.0.1"
-		for _, id := range s.w.order {
-			s.w.nodes[id].step(s.w.installed())
-		}
+		s.install()
+	},
+	"upgrade": func(s *story, _ *datadriven.TestData, _ []string) {
+		s.w.app.Version = "1.1.0"
+		s.install()
 	},
 	"appsays": func(s *story, d *datadriven.TestData, args []string) {
 		s.w.appSays[args[0]+" "+args[1]] = wob.Raw(strings.TrimSpace(d.Input))
@@ -132,6 +136,12 @@ var storyCommands = map[string]func(*story, *datadriven.TestData, []string){
 	"held":    (*story).held,
 	"backups": (*story).backups,
 	"result":  (*story).result,
+}
+
+func (s *story) install() {
+	for _, id := range s.w.order {
+		s.w.nodes[id].step(s.w.installed())
+	}
 }
 
 func nodeCommand(f func(*story, *node)) func(*story, *datadriven.TestData, []string) {

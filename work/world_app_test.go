@@ -27,6 +27,7 @@ type appProc struct {
 	n      *node
 	proc   int
 	gen    uint64
+	app    App
 	dead   bool
 	st     rangeState
 	id     wob.ID
@@ -83,7 +84,7 @@ func (n *node) app(e Effect) {
 		if old := n.procs[e.Proc]; old != nil && !old.dead {
 			n.w.fail("%s starts process %d twice", n.id, e.Proc)
 		}
-		p := &appProc{n: n, proc: e.Proc, gen: e.Gen}
+		p := &appProc{n: n, proc: e.Proc, gen: e.Gen, app: n.w.known(e.App)}
 		n.procs[e.Proc] = p
 		if n.w.broken == e.App {
 			p.dead = true
@@ -114,6 +115,9 @@ func (n *node) app(e Effect) {
 			n.later(100*time.Microsecond, AppReply{Proc: e.Proc, Gen: e.Gen, Call: e.Call, Result: n.w.appSays[k]})
 			delete(n.w.appSays, k)
 			return
+		}
+		if e.Method == appapi.OnWOBInit && p.app.Version != n.w.known(p.app.Name).Version {
+			n.w.fail("%s begins with version %s of %s", n.id, p.app.Version, p.app.Name)
 		}
 		p.handle(e)
 	case Notify:

@@ -155,6 +155,13 @@ func (w *world) installed() Apps {
 	return Apps{Installed: []App{*w.other, w.app}}
 }
 
+func (w *world) known(app string) App {
+	if w.other != nil && w.other.Name == app {
+		return *w.other
+	}
+	return w.app
+}
+
 func (n *node) start() {
 	n.boot++
 	n.cfg.Boot = n.boot
