@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/libp2p/go-libp2p"
@@ -45,7 +46,8 @@ func newHost(key crypto.PrivKey, listen []string, capacity int, agent string) (h
 	h, err := libp2p.New(
 		libp2p.Identity(key),
 		libp2p.UserAgent(agent),
-		libp2p.ListenAddrStrings(listen...),
+		libp2p.NoListenAddrs, // see listenOn: a host that fails to start leaves goroutines behind
+		libp2p.EnableRelay(),
 		libp2p.WithDialTimeout(10*time.Second),
 		libp2p.Transport(tcp.NewTCPTransport),
 		libp2p.Transport(quic.NewTransport),
@@ -57,10 +59,35 @@ func newHost(key crypto.PrivKey, listen []string, capacity int, agent string) (h
 		libp2p.ConnectionManager(conns),
 	)
 	if err != nil {
+		conns.Close()
 		limits.Close()
-		return nil, fmt.Errorf("%w on %v: %w; choose another address with --listen (--p2p for a gateway)", ErrListen, listen, err)
+		return nil, fmt.Errorf("libp2p host: %w", err)
+	}
+	if err := listenOn(h, listen); err != nil {
+		return nil, errors.Join(err, h.Close())
 	}
 	return h, nil
+}
+
+// listenOn makes the host listen. Who names a port counts on it, so each of those must
+// work; of the others, one is enough: a machine may have no UDP, say.
+func listenOn(h host.Host, listen []string) error {
+	var failed []string
+	named := false
+	for _, a := range listen {
+		addr, err := ma.NewMultiaddr(a)
+		if err == nil {
+			err = h.Network().Listen(addr)
+		}
+		if err != nil {
+			failed = append(failed, fmt.Sprintf("%s: %v", a, err))
+			named = named || !strings.Contains(a+"/", "/tcp/0/") && !strings.Contains(a+"/", "/udp/0/")
+		}
+	}
+	if named || len(failed) == len(listen) {
+		return fmt.Errorf("%w on %s; choose another address with --listen (--p2p for a gateway)", ErrListen, strings.Join(failed, "; "))
+	}
+	return nil
 }
 
 // patientYamux notices a silent peer within 25 s instead of 40 s; smaller values cut off

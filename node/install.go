@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/wobcompute/wobcompute/gateway/api"
 	"github.com/wobcompute/wobcompute/node/app"
 	"github.com/wobcompute/wobcompute/node/project"
 	"github.com/wobcompute/wobcompute/work"
@@ -79,7 +80,7 @@ func (p *Project) installedVersions() map[string]string {
 func (p *Project) install(ctx context.Context, have map[string]string) {
 	d, err := p.descriptor(ctx)
 	if err != nil {
-		if ctx.Err() == nil {
+		if errors.Is(err, api.ErrDown) {
 			p.gatewayDown(err)
 		}
 		return
@@ -101,7 +102,8 @@ func (p *Project) install(ctx context.Context, have map[string]string) {
 }
 
 // descriptor fetches and verifies the project's descriptor; without the gateway the one
-// of last time serves. An older descriptor than the last is refused.
+// of last time serves. One that is older than it or does not verify is refused, and the
+// one of last time goes on to serve.
 func (p *Project) descriptor(ctx context.Context) (*project.Descriptor, error) {
 	file := filepath.Join(p.cfg.Dir, "project.json")
 	var last uint64
@@ -121,6 +123,10 @@ func (p *Project) descriptor(ctx context.Context) (*project.Descriptor, error) {
 	}
 	d, err := project.VerifyFor(raw, p.cfg.ID, last)
 	if err != nil {
+		p.logger.Error("Project descriptor refused", "gateway", p.gateway.URL, "err", err)
+		if old != nil {
+			return old, nil
+		}
 		return nil, err
 	}
 	if !bytes.Equal(raw, known) {

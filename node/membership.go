@@ -81,6 +81,9 @@ func Memberships(data string) ([]Membership, error) {
 	}
 	var all []Membership
 	for _, e := range entries {
+		if !e.IsDir() {
+			continue // nothing of ours
+		}
 		file := filepath.Join(data, projectsDir, e.Name(), membershipFile)
 		b, err := os.ReadFile(file)
 		if errors.Is(err, fs.ErrNotExist) {
@@ -115,17 +118,19 @@ func Forget(ctx context.Context, data, name string) error {
 	}
 	dir := filepath.Join(data, projectsDir, m.ID)
 	var errs []error
-	packages, _ := filepath.Glob(filepath.Join(dir, "apps", "*", project.SpecFile)) // the pattern is well formed
-	for _, file := range packages {
-		pkg := filepath.Dir(file)
+	packages, err := os.ReadDir(filepath.Join(dir, "apps"))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		errs = append(errs, fmt.Errorf("packages: %w", err))
+	}
+	for _, e := range packages {
+		pkg := filepath.Join(dir, "apps", e.Name())
 		spec, err := project.ReadSpec(pkg, runtime.GOOS, runtime.GOARCH)
 		if err == nil && len(spec.Uninstall) > 0 {
 			if err := runTool(ctx, spec.Uninstall, pkg); err != nil {
 				errs = append(errs, fmt.Errorf("uninstall command: %w", err))
 			}
 		}
-		errs = append(errs, project.Remove(pkg))
 	}
-	errs = append(errs, os.RemoveAll(dir))
+	errs = append(errs, project.Remove(dir)) // packages are read-only
 	return errors.Join(errs...)
 }
