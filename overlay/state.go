@@ -81,6 +81,8 @@ func (m *Machine) CheckInvariants() error {
 		return fmt.Errorf("overlay: role %s, supervising %t", m.role, m.sup != nil)
 	case m.sup != nil && !seen[m.cfg.Self]:
 		return fmt.Errorf("overlay: a supervisor that is not in its view %d", m.view.Epoch)
+	case m.sup != nil && !m.cfg.Public:
+		return fmt.Errorf("overlay: a supervisor behind NAT")
 	case m.role == Member && (m.supervisor == "" || m.supervisor == m.cfg.Self):
 		return fmt.Errorf("overlay: a member without a supervisor")
 	}
@@ -113,6 +115,9 @@ func (m *Machine) checkSupervisor() error {
 	if n, most := m.sup.roster.Len(), capacity.Attachable(m.cfg.Capacity, 1); n > most {
 		return fmt.Errorf("overlay: %d members with a capacity of %d", n, m.cfg.Capacity)
 	}
+	if err := m.checkProposal(); err != nil {
+		return err
+	}
 	for _, id := range m.sup.roster.IDs() {
 		if id == m.cfg.Self {
 			return fmt.Errorf("overlay: member of itself")
@@ -122,6 +127,31 @@ func (m *Machine) checkSupervisor() error {
 		if known, ok := m.sup.index.Get(id); ok && known.Inc.Less(e.Inc) {
 			return fmt.Errorf("overlay: own WOB %s is not listed as it is", id)
 		}
+	}
+	return nil
+}
+
+// checkProposal verifies that a change of the view starts from the current one and is
+// promised to this node by itself.
+func (m *Machine) checkProposal() error {
+	c := &m.sup.commit
+	p := c.proposal
+	switch {
+	case p == nil:
+		return nil
+	case c.promised != m.cfg.Self || !p.promises[m.cfg.Self]:
+		return fmt.Errorf("overlay: own proposal, promised to %s", c.promised)
+	case p.next.Cluster != m.view.Cluster || p.next.Epoch != m.view.Epoch+1:
+		return fmt.Errorf("overlay: proposal of epoch %d at epoch %d", p.next.Epoch, m.view.Epoch)
+	case len(p.next.Supervisors) == 0:
+		return fmt.Errorf("overlay: proposal of nobody")
+	}
+	seen := map[wob.NodeID]bool{}
+	for _, s := range p.next.Supervisors {
+		if seen[s.ID] {
+			return fmt.Errorf("overlay: %s is twice in the proposal", s.ID)
+		}
+		seen[s.ID] = true
 	}
 	return nil
 }
