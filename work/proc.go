@@ -123,6 +123,7 @@ func (m *Machine) appsKnown(in Apps) {
 	for _, a := range in.Installed {
 		if old, _ := m.installed(a.Name); old.Version != a.Version {
 			m.mended(a.Name)
+			m.workloadRose(WorkloadRose{}) // work for it may have waited
 		}
 	}
 	m.apps = append([]App(nil), in.Installed...)
