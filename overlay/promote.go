@@ -39,14 +39,20 @@ type colleague struct {
 	patience  int                    // that many of them ask for its index
 }
 
-// found makes this node the first supervisor of a new cluster, under the gateway's lease.
+// found makes this node a supervisor without others, under the gateway's lease: of its last
+// cluster, under the next epoch, or of a new one if it never was in any. Should the last
+// cluster live on unknown to the gateway after all, the compare-and-swap on the epoch
+// leaves one of the two; of two clusters it would know nothing.
 func (m *Machine) found(lease string) {
+	id, last := m.join.previous.Cluster, m.join.previous.Epoch
+	if id == "" || last >= 1<<63 { // no epochs left
+		id, last = protocols.ClusterID(m.cfg.NewID()), 0
+	}
 	m.workload.Cluster = 0
 	m.down = map[wob.NodeID]bool{}
 	m.view = protocols.View{}
 	self := supervisorOf(m.cfg.Self, m.cfg.Addrs, m.cfg.Capacity, m.cfg.Bandwidth)
-	id := protocols.ClusterID(m.cfg.NewID())
-	m.adopt(protocols.View{Cluster: id, Epoch: 1, Supervisors: []protocols.Supervisor{self}})
+	m.adopt(protocols.View{Cluster: id, Epoch: last + 1, Supervisors: []protocols.Supervisor{self}})
 	m.sup.sync.done = true
 	m.sup.status.lease = lease
 	m.set(timerStatus, m.now) // a lease runs out if nobody reports

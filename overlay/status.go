@@ -91,9 +91,10 @@ func (m *Machine) onStatusAnswer(in StatusAnswer) {
 			m.commit()
 		}
 	} else if s.lease != "" {
-		// Somebody else founded: this cluster never was.
+		// Somebody else founded, or the cluster went on without this node.
 		m.resign("its founding was refused")
 		m.rejoin()
+		m.join.previous.Epoch = max(m.join.previous.Epoch, in.Epoch)
 	} else if in.Epoch >= reported.Epoch {
 		m.behind(in.Epoch)
 	}

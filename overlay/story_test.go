@@ -28,7 +28,8 @@ import (
 //	locate NODE WOB                         prints the answer, within the wait for it
 //	find NODE [app=primes]                  prints the places
 //	notify NODE                             work became available there
-//	leave NODE..                            prints how long each took, to 100 ms
+//	leave NODE.. [begins]                   prints how long each took, to 100 ms; with begins
+//	                                        it goes on while time passes
 //	state                                   prints every node's place
 //	index NODE                              prints the index there
 //	events [NODE..]                         prints the events since the last time
@@ -240,9 +241,16 @@ func (s *story) notify(d *datadriven.TestData) string {
 func (s *story) leave(d *datadriven.TestData) string {
 	words, _ := args(d)
 	out := ""
+	begins := slices.Contains(words, "begins")
 	for _, id := range words {
+		if id == "begins" {
+			continue
+		}
 		h, begin := s.w.nodes[wob.NodeID(id)], s.w.now
 		s.w.step(wob.NodeID(id), Leave{})
+		if begins {
+			continue
+		}
 		s.w.until(2*time.Second, "left", func() bool { return h.role == Idling })
 		out += fmt.Sprintf("%s left after %v\n", id, s.w.now.Sub(begin).Round(100*time.Millisecond))
 		s.w.kill(wob.NodeID(id))
