@@ -110,6 +110,7 @@ func TestApplicationThatCrashes(t *testing.T) {
 
 // An application that does not start keeps its jobs waiting; a mended version computes them.
 func TestApplicationThatEndsAtOnce(t *testing.T) {
+	t.Parallel()
 	n := badNetwork(t, 1, "exits")
 	id := n.submit("exits", `{"n":20}`)
 	eventually(t, 20*time.Second, "the log says why", func() bool { return strings.Contains(n.nodes[0].tail(400), "no graphics card") })
@@ -119,6 +120,7 @@ func TestApplicationThatEndsAtOnce(t *testing.T) {
 }
 
 func TestApplicationThatPrintsJunk(t *testing.T) {
+	t.Parallel()
 	n := badNetwork(t, 1, "junk")
 	require.Equal(t, "100", string(n.wait(n.submit("junk", `{"n":100}`), time.Minute).Result))
 	n.fine()
@@ -126,6 +128,7 @@ func TestApplicationThatPrintsJunk(t *testing.T) {
 
 // A checkpoint that is too large is refused by name; the job fails after three nodes.
 func TestApplicationWithTooLargeACheckpoint(t *testing.T) {
+	t.Parallel()
 	n := badNetwork(t, 3, "large")
 	id := n.submit("large", `{"n":1000000}`)
 	require.Contains(t, n.failed(id, time.Minute), "checkpoint")
@@ -163,6 +166,7 @@ func TestApplicationThatHangsEverywhere(t *testing.T) {
 
 // Bad submissions are refused with a word on what to do; the network goes on.
 func TestBadSubmissions(t *testing.T) {
+	t.Parallel()
 	n := badNetwork(t, 1)
 	submit := func(code int, says string, args ...string) {
 		t.Helper()

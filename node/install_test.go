@@ -16,6 +16,7 @@ const waiting = 20 * time.Second
 
 // What cannot be installed is logged and tried again, while the other applications go on.
 func TestInstallerRefusesAndTriesAgain(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, "p")
 	library := filepath.Join(t.TempDir(), "library")
 	picky := sums(t, "picky", "1.0.0", "1")
@@ -52,7 +53,9 @@ func TestInstallerRefusesAndTriesAgain(t *testing.T) {
 // A running node takes a new version; an older descriptor is refused afterwards, and what
 // is installed goes on.
 func TestInstallerTakesNewVersions(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, "p")
+	s.alone = true // so that the node founds again at once when both were restarted
 	s.add(sums(t, "sums", "1.0.0", "1"))
 	older, err := os.ReadFile(filepath.Join(s.dir, project.DescriptorFile))
 	require.NoError(t, err)

@@ -49,6 +49,7 @@ type stage struct {
 	t        *testing.T
 	dir      string // of the project
 	listen   string
+	alone    bool // without the node beside it
 	server   *gateway.Server
 	embedded *gateway.Embedded
 	end      context.CancelFunc
@@ -79,17 +80,22 @@ func (s *stage) start() {
 	ctx, end := context.WithCancel(context.Background())
 	s.end = end
 	go func() { s.served <- s.server.Run(ctx) }()
-	s.embedded, err = s.server.Embed(gateway.NodeConfig{Listen: []string{loopback}, Agent: "test", Logger: cfg.Logger})
-	require.NoError(s.t, err)
 	s.listen = strings.TrimPrefix(s.server.URL(), "http://")
 	s.owner = api.New(s.server.URL(), token)
+	if s.alone {
+		return
+	}
+	s.embedded, err = s.server.Embed(gateway.NodeConfig{Listen: []string{loopback}, Agent: "test", Logger: cfg.Logger})
+	require.NoError(s.t, err)
 }
 
 func (s *stage) stop() {
 	if s.server == nil {
 		return
 	}
-	require.NoError(s.t, s.embedded.Stop(time.Second))
+	if s.embedded != nil {
+		require.NoError(s.t, s.embedded.Stop(time.Second))
+	}
 	s.end()
 	require.NoError(s.t, <-s.served)
 	require.NoError(s.t, s.server.Close())

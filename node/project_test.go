@@ -18,6 +18,7 @@ import (
 
 // A node takes part in two projects at once: both compute, under different identities.
 func TestTwoProjectsOnOneNode(t *testing.T) {
+	t.Parallel()
 	first, second := newStage(t, "first"), newStage(t, "second")
 	data := t.TempDir()
 	for _, s := range []*stage{first, second} {
@@ -43,6 +44,7 @@ func TestTwoProjectsOnOneNode(t *testing.T) {
 
 // A node that is closed at once goes on, at its next start, with the WOBs it held.
 func TestRestartGoesOnWithHeldWOBs(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, "p")
 	s.add(sums(t, "sums", "1.0.0", "1"))
 	s.start()
@@ -72,6 +74,7 @@ func TestRestartGoesOnWithHeldWOBs(t *testing.T) {
 // Stop ends processes, links and goroutines (TestMain looks for those), and what is
 // stopped twice or asked afterwards does not hang.
 func TestStopLeavesNothing(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, "p")
 	s.add(sums(t, "sums", "1.0.0", "1"))
 	s.start()
