@@ -25,10 +25,13 @@ type joining struct {
 	looked    bool // the previous cluster was tried since the node had to join
 }
 
-// maxTried and maxQueue bound one round: refusals may name ever more supervisors.
+// maxTried and maxQueue bound one round: refusals may name ever more supervisors. maxLook
+// is how many of its last cluster a founder tries: the lease does not wait for all of a
+// large cluster that is dead.
 const (
 	maxTried = 256
 	maxQueue = 4096
+	maxLook  = 3
 )
 
 var (
@@ -85,6 +88,7 @@ func (m *Machine) onGatewayClusters(in GatewayClusters) {
 	case in.Answer == "found":
 		m.join.looked = true
 		m.join.queue = m.shuffled(m.join.previous.Supervisors)
+		m.join.queue = m.join.queue[:min(len(m.join.queue), maxLook)]
 	default: // wait
 		m.set(timerRetry, m.now.Add(m.jitter(max(in.Retry, m.cfg.RetryMin))))
 		return

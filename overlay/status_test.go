@@ -1,6 +1,7 @@
 package overlay
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -152,4 +153,41 @@ func TestANodeBehindNATNeverServes(t *testing.T) {
 	require.Equal(t, []wob.NodeID{"a", "p"}, a.live())
 	w.until(20*time.Second, "removed", func() bool { return w.settled() && len(p.view.Supervisors) == 1 })
 	require.Equal(t, []wob.NodeID{"p"}, a.Snapshot().Members)
+}
+
+// A founder tries a few of its last cluster, and then goes on with that under the next
+// epoch; when the gateway knows a higher one, above that.
+func TestAFounderGoesOnWithItsLastCluster(t *testing.T) {
+	w := newWorld(t, 1)
+	w.gw.down = true
+	last := protocols.View{Cluster: "last", Epoch: 7}
+	for i := range 10 {
+		last.Supervisors = append(last.Supervisors, supervisorOf(wob.NodeID(testID(i)), nil, 100, 0))
+	}
+	cfg := w.start("a", 100, true).cfg
+	m, err := New(cfg, w.rng)
+	require.NoError(t, err)
+	m.Step(w.now, Start{Previous: last}, nil)
+	joins, now := 0, w.now
+	for out := m.Step(now, GatewayClusters{Answer: "found", Lease: "l"}, nil); !slices.Contains(out, Effect(AskGateway{})); {
+		for _, e := range out {
+			if s, ok := e.(Send); ok && s.Body.Kind() == "NODE_JOIN" {
+				joins++
+			}
+		}
+		at, ok := m.Deadline()
+		require.True(t, ok)
+		now = at
+		out = m.Step(now, Wake{}, nil)
+	}
+	require.Equal(t, maxLook, joins)
+	require.Less(t, now.Sub(w.now), 20*time.Second)
+
+	first := reports(m.Step(now, GatewayClusters{Answer: "found", Lease: "l"}, nil))[0]
+	require.Equal(t, protocols.View{Cluster: "last", Epoch: 8, Supervisors: m.view.Supervisors}, first.View)
+	require.Len(t, first.View.Supervisors, 1)
+	require.Contains(t, m.Step(now, StatusAnswer{Epoch: 9}, nil), Effect(AskGateway{}))
+	again := reports(m.Step(now, GatewayClusters{Answer: "found", Lease: "m"}, nil))[0]
+	require.Equal(t, uint64(10), again.View.Epoch)
+	require.Equal(t, protocols.ClusterID("last"), again.View.Cluster)
 }
