@@ -1,5 +1,5 @@
-// Command badapp is an application with the fault that its argument names. Without the
-// fault it would count to n for the boundary {"n":n}, a hundred a second.
+// Command badapp is an application with the fault that its argument names, or none. Without the
+// fault it counts to n for the boundary {"n":n}, a hundred a second.
 package main
 
 import (
@@ -15,14 +15,12 @@ import (
 
 // The faults.
 const (
-	none       = "none"
-	exits      = "exits"      // before it called Start
-	crashes    = "crashes"    // in OnCompute, with a word on standard error
-	hangs      = "hangs"      // in OnWOBInit
-	junk       = "junk"       // on standard output, among the messages
-	late       = "late"       // does not answer OnCheckpoint in time
-	large      = "large"      // its checkpoint is over 8 MiB
-	noInstall  = "no-install" // its install command fails as long as there is no file named after it
+	exits      = "exits"   // before it called Start
+	crashes    = "crashes" // in OnCompute, with a word on standard error
+	hangs      = "hangs"   // in OnWOBInit
+	junk       = "junk"    // on standard output, among the messages
+	late       = "late"    // does not answer OnCheckpoint in time
+	large      = "large"   // its checkpoint is over 8 MiB
 	forever    = 24 * time.Hour
 	checkpoint = 9 << 20 // bytes of a large one
 )
@@ -83,12 +81,6 @@ func main() {
 	case exits:
 		fmt.Fprintln(os.Stderr, "no graphics card")
 		os.Exit(1)
-	case noInstall:
-		if _, err := os.Stat(name); err != nil {
-			fmt.Fprintln(os.Stderr, "the library is not there:", err)
-			os.Exit(1)
-		}
-		return
 	case junk:
 		out := os.Stdout // before the SDK points it elsewhere
 		go func() {
