@@ -80,6 +80,11 @@ func (e *env) gatewayRun(o gatewayOptions) error {
 	if o.data == "" {
 		o.data = filepath.Join(e.project, "gateway")
 	}
+	unlock, err := lockGateway(e.project)
+	if err != nil {
+		return err
+	}
+	defer unlock()
 	ctx, cancel := untilStopped(e.ctx, "gateway", e.err)
 	defer cancel()
 	holdLifeline(o.lifeline)

@@ -143,10 +143,6 @@ func TestGatewayRestart(t *testing.T) {
 	again := serve(t, "gateway", "run", "--project", project, "--listen", addr, "--grace", "1s")
 	require.Equal(t, g.ready.Addrs, again.ready.Addrs)
 	require.Equal(t, g.ready.Peer, again.ready.Peer)
-	code, _, errs := command(t, "gateway", "run", "--project", project, "--listen", addr)
-	require.Equal(t, exitFailed, code)
-	require.Contains(t, errs, "--listen")
-
 	data := filepath.Join(t.TempDir(), "node")
 	n := serve(t, "node", "run", "--data", data, "--listen", loopback, "--admin", "127.0.0.1:0", "--slots", "1", "--grace", "1s")
 	require.Empty(t, n.ready.Peer, "no project yet")
@@ -155,6 +151,29 @@ func TestGatewayRestart(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "168\n", result)
 	require.NoError(t, waiting.Wait())
+}
+
+// Two gateways with stores of their own would split a project.
+func TestOneGatewayPerProject(t *testing.T) {
+	project := aProject(t)
+	g := gatewayOf(t, project, "--no-node")
+	before, err := os.ReadFile(filepath.Join(project, gatewayFile))
+	require.NoError(t, err)
+	second := []string{"--no-node", "--data", filepath.Join(t.TempDir(), "other")}
+	code, out, errs := command(t, append([]string{"gateway", "run", "--project", project, "--listen", "127.0.0.1:0"}, second...)...)
+	require.Equal(t, exitFailed, code, errs)
+	require.Empty(t, out)
+	require.Contains(t, errs, g.ready.URL)
+	require.Contains(t, errs, "stop it")
+	require.Equal(t, 1, strings.Count(errs, "\n"), errs)
+	after, err := os.ReadFile(filepath.Join(project, gatewayFile))
+	require.NoError(t, err)
+	require.Equal(t, before, after)
+
+	require.NoError(t, g.cmd.Process.Kill())
+	<-g.ended
+	again := gatewayOf(t, project, second...)
+	require.Zero(t, again.stop(t), again.log.String())
 }
 
 func TestNodeThatLosesItsStarterEnds(t *testing.T) {
