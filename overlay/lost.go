@@ -44,6 +44,12 @@ func (m *Machine) checkLost() {
 	m.set(timerLost, m.dueOrNever(m.sup.lost))
 }
 
+// ownsItself reports whether a supervisor's own WOBs are listed through itself: it did not
+// attach anywhere as a member.
+func (m *Machine) ownsItself(id wob.NodeID) bool {
+	return m.sup.roster.Get(id) == nil && slices.Contains(m.sup.index.HoldersVia(id), id)
+}
+
 // missing marks what a node held that is believed dead by all supervisors: a dead
 // supervisor itself at once, its members after they had time to attach elsewhere.
 func (m *Machine) missing(holder wob.NodeID) {

@@ -15,9 +15,9 @@ import (
 
 var _ = handle((*Machine).onView)
 
-// newer orders the views of one cluster: by epoch; two of one epoch, which only a
-// primary's death between promise and commit can make, by their supervisors, so that
-// all nodes settle on the same one.
+// newer orders the views of one cluster: by epoch; two of one epoch, which a commit that
+// the gateway did not hear of can make, by their supervisors, so that nodes which hear
+// each other settle on the same one. The others ask the gateway, see contested.
 func newer(a, b protocols.View) bool {
 	if a.Epoch != b.Epoch {
 		return a.Epoch > b.Epoch
@@ -25,6 +25,11 @@ func newer(a, b protocols.View) bool {
 	return slices.CompareFunc(a.Supervisors, b.Supervisors, func(s, t protocols.Supervisor) int {
 		return cmp.Compare(s.ID, t.ID)
 	}) < 0
+}
+
+// rival reports whether v stands against a known view of the same epoch.
+func rival(v, known protocols.View) bool {
+	return v.Epoch == known.Epoch && !sameIDs(v.Supervisors, known.Supervisors)
 }
 
 // leaps reports whether a view is further ahead than changes can have come: a forged
@@ -72,6 +77,9 @@ func (m *Machine) setDown(id wob.NodeID, down bool) {
 			m.sup.lostAt = max(m.now, 1)
 			delete(m.sup.sync.want, id)
 			m.set(timerLook, m.now)
+			if m.isPrimary() && m.ownsItself(id) {
+				m.hintParents(m.markStale(id)) // if it lives it hears that and speaks up
+			}
 		}
 	} else {
 		delete(m.down, id)
@@ -101,10 +109,13 @@ func (m *Machine) offerView(from wob.NodeID, kind protocols.Kind, v protocols.Vi
 	case leaps(v, m.view):
 		m.reject(from, kind, "the epoch is out of reach")
 		return
-	case newer(v, m.view):
-		m.adopt(v)
+	case newer(v, m.view), m.sup == nil && from == m.supervisor && rival(v, m.view):
+		m.adopt(v) // a member has no say: it goes with its supervisor
 	case m.sup != nil && newer(m.view, v):
 		m.send(from, protocols.ViewIs{View: m.view, Workload: m.workload})
+		if rival(v, m.view) {
+			m.contested()
+		}
 	}
 	m.raise(w)
 }
@@ -162,7 +173,7 @@ func (m *Machine) mesh(removed []wob.NodeID) {
 		s.completeAt = m.now.Add(3 * m.cfg.Heartbeat)
 		s.lost[id] = s.completeAt
 		m.sooner(timerLost, s.completeAt)
-		if m.down[id] && s.roster.Get(id) == nil && slices.Contains(s.index.HoldersVia(id), id) {
+		if m.down[id] && m.ownsItself(id) {
 			m.missing(id)
 		}
 	}
