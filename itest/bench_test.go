@@ -172,12 +172,8 @@ func BenchmarkIdle(b *testing.B) {
 
 // stop ends all processes in good order.
 func (n *network) stop() {
-	for _, p := range n.nodes {
-		select {
-		case <-p.done:
-		default:
-			p.stop()
-		}
+	for _, p := range n.alive() {
+		p.stop()
 	}
 	n.gateway.stop()
 }

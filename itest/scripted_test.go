@@ -3,6 +3,7 @@ package itest
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -63,31 +64,80 @@ func TestKills(t *testing.T) {
 		n.addNode()
 	}
 	id := n.submit("primes", `{"limit":100000000000}`)
-	victim := func(i int) {
-		p := n.nodes[i]
-		eventually(t, time.Minute, p.name+" has a stored checkpoint with own progress", func() bool {
-			return p.count("checkpointed", progress) > 0
+	kill := func() {
+		var victim *process
+		eventually(t, time.Minute, "a node holds a WOB with a stored checkpoint and own progress", func() bool {
+			victim = n.holder()
+			return victim != nil
 		})
-		p.kill()
+		victim.kill()
 	}
-	victim(0)
+	kill()
 	n.gateway.kill()
-	victim(1)
+	before := n.checkpoints()
+	eventually(t, time.Minute, "the nodes go on without the gateway", func() bool { return n.checkpoints() > before })
 	n.startGateway(n.listen)
+	kill()
 	r := n.wait(id, 5*time.Minute)
 	require.Equal(t, "finished", r.State)
 	require.Equal(t, "4118054813", string(r.Result)) // pi(10^11)
 	recovered := 0
-	for _, p := range n.nodes[2:] {
+	for _, p := range n.alive() {
 		recovered += p.count("recovered", func(d map[string]any) bool { own, _ := d["own"].(bool); return own })
 	}
 	t.Logf("%d WOBs recovered, %d WOBs in all, %.1f s", recovered, r.WOBs, r.Seconds)
 	require.Positive(t, recovered, "the killed nodes' work was not resumed from their checkpoints")
-	for _, p := range n.nodes[2:] {
-		p.stop()
-	}
-	n.gateway.stop()
+	n.stop()
 	require.Empty(t, leftovers(t, n.dir))
+}
+
+// checkpoints counts the stored checkpoints of the nodes that run.
+func (n *network) checkpoints() int {
+	count := 0
+	for _, p := range n.alive() {
+		count += p.count("checkpointed", nil)
+	}
+	return count
+}
+
+// alive lists the nodes that run.
+func (n *network) alive() []*process {
+	return slices.DeleteFunc(slices.Clone(n.nodes), func(p *process) bool {
+		select {
+		case <-p.done:
+			return true
+		default:
+			return false
+		}
+	})
+}
+
+// holder is a node that computes a WOB of which a supervisor has a checkpoint with own
+// progress, nil if there is none just now.
+func (n *network) holder() *process {
+	for _, p := range n.alive() {
+		var current any
+		stored := false
+		p.mu.Lock()
+		for _, e := range p.events {
+			data, _ := e["data"].(map[string]any)
+			switch e["event"] {
+			case "computing":
+				current, stored = data["wob"], false
+			case "checkpointed":
+				stored = stored || data["wob"] == current && progress(data)
+			case "finished", "waits", "moved", "dropped", "suspended":
+				if data["wob"] == current {
+					current, stored = nil, false
+				}
+			}
+		}
+		p.mu.Unlock()
+		if stored {
+			return p
+		}
+	}
+	return nil
 }
 
 // leftovers lists the processes that still work in dir.
