@@ -43,7 +43,7 @@ func (m *Machine) onAccept(from wob.NodeID, a protocols.Accept) {
 		m.down = map[wob.NodeID]bool{}
 		m.view = protocols.View{}
 	}
-	if newer(a.View, m.view) {
+	if newer(a.View, m.view) || rival(a.View, m.view) {
 		m.view = a.View
 		m.pruneDown()
 	}

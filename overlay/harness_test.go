@@ -31,6 +31,7 @@ type world struct {
 	links map[[2]wob.NodeID]bool // connections
 	cuts  map[[2]wob.NodeID]bool
 	loss  float64
+	lose  func(from, to wob.NodeID, body protocols.Body) bool // this one too; may be nil
 	gw    gatewayDouble
 	hash  interface {
 		Write([]byte) (int, error)
@@ -250,7 +251,7 @@ func (w *world) send(from, to wob.NodeID, body protocols.Body) {
 	if !w.links[pair(from, to)] && !w.connect(from, to, false) {
 		return
 	}
-	lost := w.rng.Float64() < w.loss
+	lost := w.rng.Float64() < w.loss || w.lose != nil && w.lose(from, to, body)
 	delay := w.latency()
 	w.after(delay, func() {
 		if !lost && !w.cuts[pair(from, to)] && w.links[pair(from, to)] {

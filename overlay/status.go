@@ -8,8 +8,8 @@ import (
 	"github.com/wobcompute/wobcompute/protocols"
 )
 
-// Reports to the gateway (paper, section 3.3), by the primary alone: at regular times
-// and soon after every change of the view.
+// Reports to the gateway (paper, section 3.3): at regular times and soon after every
+// change of the view, by the primary alone unless another view of the epoch shows up.
 
 var (
 	_ = on((*Machine).onStatusAnswer)
@@ -35,8 +35,7 @@ func (m *Machine) reportStatus() {
 	if !m.isPrimary() {
 		return
 	}
-	s := &m.sup.status
-	if s.sent != nil && m.now.Sub(s.at) < 4*m.cfg.StatusEvery {
+	if m.reporting() {
 		m.sooner(timerStatus, m.now.Add(statusSoon)) // the last report is still under way
 		return
 	}
@@ -45,6 +44,21 @@ func (m *Machine) reportStatus() {
 		return
 	}
 	m.sendStatus(m.view)
+}
+
+// reporting reports whether the answer to the last report can still come.
+func (m *Machine) reporting() bool {
+	s := &m.sup.status
+	return s.sent != nil && m.now.Sub(s.at) < 4*m.cfg.StatusEvery
+}
+
+// contested reports the view although this node may not be the primary: a supervisor of it
+// follows another one of the same epoch. The gateway refuses one of the two, and its
+// supervisors join again.
+func (m *Machine) contested() {
+	if !m.reporting() {
+		m.sendStatus(m.view)
+	}
 }
 
 func (m *Machine) sendStatus(v protocols.View) {

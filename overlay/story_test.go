@@ -23,6 +23,8 @@ import (
 //	run 10s                                 lets time pass
 //	kill NODE..                             the process dies, its connections reset
 //	cut A B | heal                          messages between A and B vanish in silence
+//	lose A B KIND..                         from here on these messages from A to B vanish,
+//	                                        until heal or the next lose
 //	hold NODE WOB [state=running] [left=100] [parent=WOB] [epoch=1] [app=primes]
 //	release NODE WOB [gone] [holder=NODE]   moved elsewhere, or finished for good
 //	locate NODE WOB                         prints the answer, within the wait for it
@@ -61,7 +63,7 @@ type story struct {
 
 var storyCommands = map[string]func(*story, *datadriven.TestData) string{
 	"config": (*story).config, "gateway": (*story).gateway, "start": (*story).start, "run": (*story).run,
-	"kill": (*story).kill, "cut": (*story).cut, "heal": (*story).heal, "hold": (*story).hold,
+	"kill": (*story).kill, "cut": (*story).cut, "heal": (*story).heal, "lose": (*story).lose, "hold": (*story).hold,
 	"release": (*story).release, "locate": (*story).locate, "find": (*story).find, "notify": (*story).notify,
 	"leave": (*story).leave, "state": (*story).state, "index": (*story).index, "events": (*story).events,
 	"show": (*story).show,
@@ -158,8 +160,17 @@ func (s *story) cut(d *datadriven.TestData) string {
 	return ""
 }
 
+func (s *story) lose(d *datadriven.TestData) string {
+	words, _ := args(d)
+	s.w.lose = func(from, to wob.NodeID, body protocols.Body) bool {
+		return string(from) == words[0] && string(to) == words[1] && slices.Contains(words[2:], string(body.Kind()))
+	}
+	return ""
+}
+
 func (s *story) heal(*datadriven.TestData) string {
 	clear(s.w.cuts)
+	s.w.lose = nil
 	return ""
 }
 
