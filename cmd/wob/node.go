@@ -77,7 +77,8 @@ func (e *env) nodeRun(o nodeOptions) error {
 	case o.slots < 0:
 		return usage("--slots %d: it cannot be negative; --no-compute computes nothing", o.slots)
 	case o.capacity < leastCapacity || o.capacity > mostCapacity:
-		return usage("--capacity %d: from %d to %d", o.capacity, leastCapacity, mostCapacity)
+		return usage("--capacity %d: from %d to %d; a supervisor needs a connection to another one and one to a member",
+			o.capacity, leastCapacity, mostCapacity)
 	case o.noCompute:
 		o.slots = -1
 	}

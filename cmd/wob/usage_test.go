@@ -82,7 +82,7 @@ func TestBadInput(t *testing.T) {
 		{"pause --for -1h --data " + node, exitUsage, "negative"},
 		{"resume --data " + node, exitNotRunning, "wob node run"},
 		{"node run --slots -1 --data " + node, exitUsage, "--no-compute"},
-		{"node run --capacity 1 --data " + node, exitUsage, "from 2"},
+		{"node run --capacity 1 --data " + node, exitUsage, "from 2 to 1048576; a supervisor needs"},
 		{"node run --listen nonsense --data " + node, exitUsage, "/ip4/0.0.0.0/tcp/4001"},
 		{"node run --log nonsense --data " + node, exitUsage, "debug, info"},
 		{"node run --admin nonsense --data " + node, exitUsage, "127.0.0.1:8420"},
@@ -98,6 +98,7 @@ func TestBadInput(t *testing.T) {
 
 		{"demo --app nonsense", exitUsage, "nqueens and primes"},
 		{"demo --limit x", exitUsage, "invalid argument"},
+		{"demo --capacity 1", exitUsage, "from 2 to 1048576; a supervisor needs"},
 		{"demo --kill 4", exitUsage, "must survive"},
 		{"demo --keep " + dir, exitUsage, "not empty"},
 

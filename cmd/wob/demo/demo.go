@@ -45,7 +45,8 @@ func (c *Config) Complete() error {
 	case c.Nodes < 1 || c.Nodes > maxNodes:
 		return fmt.Errorf("--nodes %d: from 1 to %d", c.Nodes, maxNodes)
 	case c.Capacity < 2 || c.Capacity > 1<<20: // the overlay's bounds
-		return fmt.Errorf("--capacity %d: from 2 to %d", c.Capacity, 1<<20)
+		return fmt.Errorf("--capacity %d: from 2 to %d; a supervisor needs a connection to another one and one to a member",
+			c.Capacity, 1<<20)
 	case c.Kill < 0:
 		return fmt.Errorf("--kill %d: it cannot be negative", c.Kill)
 	case c.Kill >= c.Nodes:
