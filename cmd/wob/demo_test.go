@@ -120,13 +120,30 @@ func TestDemoInterrupted(t *testing.T) {
 	clean(t, dir)
 }
 
-// Even a demo that is killed takes its processes with it.
+// Even a demo that is killed takes its processes with it, and the next one removes its files.
 func TestDemoKilled(t *testing.T) {
 	dir := t.TempDir()
 	cmd, _ := halfway(t, dir)
 	require.NoError(t, cmd.Process.Signal(syscall.SIGKILL))
 	_ = cmd.Wait()
 	require.Eventually(t, func() bool { return len(left(t, dir)) == 0 }, 10*time.Second, 20*time.Millisecond, "%v", left(t, dir))
+
+	require.NotEmpty(t, entriesOf(t, dir))
+	alive, _ := halfway(t, dir)
+	require.Len(t, entriesOf(t, dir), 1, "its own")
+	next, out, errs := demoIn(dir, "--limit", "1000", "--nodes", "1", "--json")
+	require.NoError(t, next.Run(), "%s%s", out, errs)
+	require.Len(t, entriesOf(t, dir), 1, "that of the one that lives stays")
+	require.NoError(t, alive.Process.Signal(os.Interrupt))
+	_ = alive.Wait()
+	clean(t, dir)
+}
+
+func entriesOf(t *testing.T, dir string) []os.DirEntry {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	return entries
 }
 
 func TestDemoWhoseReaderGoesAway(t *testing.T) {

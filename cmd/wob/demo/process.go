@@ -52,11 +52,12 @@ func newStarter() starter {
 
 func (s starter) close() { close(s.todo) }
 
-// start runs the program. Each line of its standard output goes to lines.
-func (s starter) start(name, program string, args []string, logDir string, lines func([]byte)) (*process, error) {
+// start runs the program, with tmp for its temporary files. Each line of its standard
+// output goes to lines.
+func (s starter) start(name, program string, args []string, tmp, logDir string, lines func([]byte)) (*process, error) {
 	p := &process{name: name, log: new(tail), ended: make(chan struct{})}
 	p.cmd = exec.Command(program, args...)
-	p.cmd.Env = cleanEnv()
+	p.cmd.Env = append(cleanEnv(), "TMPDIR="+tmp, "TMP="+tmp)
 	p.cmd.SysProcAttr = processAttr()
 	p.cmd.WaitDelay = time.Second
 	if logDir != "" {

@@ -31,6 +31,10 @@ type heard struct {
 	line []byte
 }
 
+// tmpDir, in the demo's directory, is for the temporary files of its processes: those of
+// one that is killed go with the rest.
+const tmpDir = "tmp"
+
 // demo is one run.
 type demo struct {
 	cfg     Config
@@ -57,18 +61,14 @@ func Run(ctx context.Context, cfg Config) (*Result, error) {
 	d := &demo{cfg: cfg, job: jobs[cfg.App], events: make(chan heard, 1024), died: make(chan *process, cfg.Nodes+1), id: wob.ID(uuid.NewString())}
 	now := time.Now()
 	d.view, d.track = newView(cfg.Out, cfg.Terminal, now), newTracker(cfg.Nodes, now)
-	var err error
-	if cfg.Keep != "" {
-		d.dir, err = filepath.Abs(cfg.Keep)
-		if err == nil {
-			err = os.MkdirAll(d.dir, 0o700)
-		}
-	} else {
-		d.dir, err = os.MkdirTemp("", "wob-demo-")
+	if n := sweep(now); n > 0 {
+		d.view.say("%s", leftovers(n))
 	}
+	release, err := d.makeDir()
 	if err != nil {
 		return nil, fmt.Errorf("directory of the demo: %w", err)
 	}
+	defer release()
 	expected := make(chan *int64, 1)
 	go func() { expected <- d.job.expected(d.cfg.Limit) }()
 	adopt()
@@ -82,6 +82,7 @@ func Run(ctx context.Context, cfg Config) (*Result, error) {
 	stopAll(d.all(), err == nil)
 	awaitOrphans(stopWait)
 	if cfg.Keep == "" {
+		release() // an open file cannot be removed everywhere
 		err = errors.Join(err, removeAll(d.dir))
 	}
 	if result == nil {
@@ -95,6 +96,21 @@ func Run(ctx context.Context, cfg Config) (*Result, error) {
 		d.view.say("only %d of %d nodes were killed: the job was over before another one held work in a checkpoint; try a larger --limit", d.killed, cfg.Kill)
 	}
 	return result, err
+}
+
+// makeDir makes the directory of this run: the one to keep, or one that is locked for as
+// long as the demo lives.
+func (d *demo) makeDir() (release func(), err error) {
+	if d.cfg.Keep == "" {
+		d.dir, release, err = ownDir()
+	} else {
+		release = func() {}
+		d.dir, err = filepath.Abs(d.cfg.Keep)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return release, os.MkdirAll(filepath.Join(d.dir, tmpDir), 0o700)
 }
 
 func (d *demo) all() []*process {
@@ -160,7 +176,7 @@ func (d *demo) start(name string, lines chan<- []byte, args ...string) (*process
 		logs = d.dir
 	}
 	args = append(args, "--json", "--lifeline")
-	p, err := d.starter.start(name, d.cfg.Program, args, logs, func(b []byte) {
+	p, err := d.starter.start(name, d.cfg.Program, args, filepath.Join(d.dir, tmpDir), logs, func(b []byte) {
 		select {
 		case lines <- append([]byte(nil), b...):
 		default:
