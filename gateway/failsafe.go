@@ -96,7 +96,7 @@ func (s *Server) keep(w *wob.WOB, body []byte, caller wob.NodeID) (f *flush, cre
 
 // checkpointed notes the checkpoint of a root: a sign of life, if it is the holder's.
 func (s *Server) checkpointed(r *root, w *wob.WOB, caller wob.NodeID) []store.Op {
-	r.version, r.stats = w.Version, w.Stats
+	r.version, r.Stats = w.Version, w.Stats
 	state := r.State
 	if r.Lent {
 		state = api.Running

@@ -155,3 +155,92 @@ func TestTree(t *testing.T) {
 	_, err = st.owner.Tree(ctx, id(99))
 	refused(t, err, 404, api.CodeNotFound)
 }
+
+func TestARunningJobCountsItsTree(t *testing.T) {
+	st := newStage(t)
+	a, idA := st.member()
+	overlay := &fakeOverlay{answer: protocols.Absent}
+	st.s.SetOverlay(overlay)
+	st.inject(1)
+	st.inject(2)
+	counts := func() [2]uint64 {
+		all, err := st.owner.WOBs(ctx)
+		require.NoError(t, err)
+		for _, r := range all {
+			one, err := st.owner.WOB(ctx, r.ID)
+			require.NoError(t, err)
+			require.Equal(t, r.WOBs, one.WOBs)
+			require.Equal(t, r.Phase, one.Phase)
+		}
+		return [2]uint64{all[0].WOBs, all[1].WOBs}
+	}
+	require.Equal(t, [2]uint64{1, 1}, counts())
+	w := st.take(a).WOB
+	at := func(n, parent int) protocols.Entry {
+		return protocols.Entry{ID: id(n), Parent: id(parent), App: "primes", Inc: wob.Incarnation{Epoch: 1, Holder: "x"}, State: wob.Running}
+	}
+	root, gone := at(1, 0), at(6, 1)
+	root.Parent, root.Inc, gone.Gone = "", w.Incarnation(), true
+	overlay.set(at(4, 3), at(3, 1), root, gone, at(7, 6), at(8, 9), at(9, 8), at(10, 2), at(11, 99))
+	require.Equal(t, [2]uint64{4, 2}, counts(), "a dropped WOB does not count, but leads to its children")
+	w.Version, w.Stats.WOBs = 1, 5
+	require.NoError(t, a.PutFailsafe(ctx, w))
+	require.NoError(t, a.PutFailsafe(ctx, child(12, 4, 1)))
+	require.Equal(t, [2]uint64{10, 2}, counts(), "what was merged, and what lies here")
+
+	w.Stats.WOBs = 8
+	_, err := a.PutResult(ctx, finished(w, "25"))
+	require.NoError(t, err)
+	require.Equal(t, [2]uint64{9, 2}, counts(), "the end is exact")
+	require.Equal(t, idA, w.Holder)
+	st.restart()
+	require.Equal(t, [2]uint64{9, 1}, counts(), "and kept")
+}
+
+func TestASuspendedRootSaysSo(t *testing.T) {
+	st := newStage(t)
+	a, _ := st.member()
+	overlay := &fakeOverlay{answer: protocols.Absent}
+	st.s.SetOverlay(overlay)
+	st.inject(1)
+	stands := func(state api.State, phase wob.State, inTree string) {
+		t.Helper()
+		all, err := st.owner.WOBs(ctx)
+		require.NoError(t, err)
+		require.Equal(t, state, all[0].State)
+		require.Equal(t, phase, all[0].Phase)
+		tree, err := st.owner.Tree(ctx, id(1))
+		require.NoError(t, err)
+		require.Equal(t, inTree, tree.State)
+	}
+	w := st.take(a).WOB
+	e := protocols.Entry{ID: id(1), App: "primes", Inc: w.Incarnation(), State: wob.Suspended}
+	overlay.set(e)
+	stands(api.Running, wob.Suspended, "suspended")
+	e.Inc.Epoch = 0
+	overlay.set(e)
+	stands(api.Running, "", "running")
+	e.Inc = w.Incarnation()
+	e.Gone = true
+	overlay.set(e)
+	stands(api.Running, "", "running")
+	e.Gone = false
+	overlay.set(e)
+	_, err := a.PutResult(ctx, finished(w, "25"))
+	require.NoError(t, err)
+	stands(api.Finished, "", "finished")
+}
+
+func TestAPartOfAJobIsNamedSo(t *testing.T) {
+	st := newStage(t)
+	overlay := &fakeOverlay{answer: protocols.Absent}
+	st.s.SetOverlay(overlay)
+	st.inject(1)
+	overlay.set(protocols.Entry{ID: id(2), Parent: id(1)}, protocols.Entry{ID: id(3), Parent: id(2)}, protocols.Entry{ID: id(4), Parent: id(5)})
+	_, err := st.owner.Result(ctx, id(3))
+	require.Contains(t, refused(t, err, 404, api.CodeNotFound).Detail, "part of job "+string(id(1)))
+	require.Contains(t, refused(t, st.owner.Cancel(ctx, id(2)), 404, api.CodeNotFound).Detail, "part of job "+string(id(1)))
+	for _, unknown := range []int{4, 6} {
+		require.NotContains(t, refused(t, st.owner.Cancel(ctx, id(unknown)), 404, api.CodeNotFound).Detail, "part of")
+	}
+}

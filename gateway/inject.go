@@ -162,6 +162,9 @@ func (s *Server) cancel(r *http.Request, _ wob.NodeID) (reply, error) {
 		return reply{}, err
 	}
 	f, changed, err := s.cancelRoot(id)
+	if errors.Is(err, errNoRoot) {
+		err = s.noRoot(id)
+	}
 	if err == nil {
 		err = f.wait(r.Context())
 	}
@@ -174,13 +177,15 @@ func (s *Server) cancel(r *http.Request, _ wob.NodeID) (reply, error) {
 	return noContent, nil
 }
 
+var errNoRoot = errors.New("no root")
+
 func (s *Server) cancelRoot(id wob.ID) (f *flush, changed bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	root := s.state.roots[id]
 	switch {
 	case root == nil:
-		return nil, false, notFound("there is no root %s here", id)
+		return nil, false, errNoRoot
 	case root.State == api.Cancelled:
 		return s.state.last, false, nil
 	case root.State.Terminal():

@@ -23,6 +23,13 @@ func TestInjectionIsIdempotent(t *testing.T) {
 		require.NoError(t, err)
 		require.False(t, created)
 	}
+	for _, body := range []string{
+		`{"app":"primes","boundary":{"from":0,"to":100}}`,
+		` { "boundary" : {"from":0, "to":100} , "meta":null, "app":"primes" } `,
+		`{"effort":{"remaining":0,"total":0},"id":"` + string(id(1)) + `","boundary":{"from":0,"to":100},"checkpoint":null,"app":"primes"}`,
+	} {
+		require.Equal(t, 200, st.raw("PUT", "/api/v1/wobs/"+string(id(1)), testToken, body).StatusCode, "%s", body)
+	}
 	for _, other := range []api.Injection{
 		{App: "primes", Boundary: `{"from":0,"to":101}`},
 		{App: "primes@1.0.0", Boundary: job.Boundary},

@@ -85,7 +85,7 @@ func (s *Server) finish(w, injected *wob.WOB) (f *flush, accepted bool, err erro
 	if root.Inc.Less(w.Incarnation()) {
 		root.Inc = w.Incarnation()
 	}
-	root.stats = w.Stats
+	root.Stats = w.Stats
 	return s.save(append(s.end(root, state), store.Put(resultKey+string(w.ID), encoded))...), true, nil
 }
 
@@ -99,9 +99,9 @@ func (s *Server) getResult(r *http.Request, _ wob.NodeID) (reply, error) {
 	root := s.state.roots[id]
 	if root == nil {
 		s.mu.Unlock()
-		return reply{}, notFound("there is no root %s here", id)
+		return reply{}, s.noRoot(id)
 	}
-	out := api.Result{ID: id, State: root.State, Seconds: root.seconds(s.cfg.Now()), Stats: root.stats, WOBs: root.stats.WOBs + 1}
+	out := api.Result{ID: id, State: root.State, Seconds: root.seconds(s.cfg.Now()), Stats: root.Stats, WOBs: root.Stats.WOBs + 1}
 	f := s.state.last
 	s.mu.Unlock()
 	if err := f.wait(r.Context()); err != nil {

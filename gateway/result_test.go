@@ -104,6 +104,10 @@ func TestAFailedRootTellsWhy(t *testing.T) {
 	require.Equal(t, api.Failed, r.State)
 	require.True(t, r.Result.IsNull(), "a failed job has no result")
 	require.Equal(t, "division by zero", r.Failures[0].Log)
+	st.restart()
+	one, err := st.owner.WOB(ctx, id(1))
+	require.NoError(t, err)
+	require.Equal(t, r.Failures, one.Failures)
 }
 
 func TestAFinishedRootMayComeThroughTheFailsafeStore(t *testing.T) {

@@ -32,7 +32,9 @@ func details(v any) wob.Raw {
 
 // listRoots is GET /wobs.
 func (s *Server) listRoots(r *http.Request, _ wob.NodeID) (reply, error) {
+	entries := s.entries()
 	s.mu.Lock()
+	known := s.lookUp(entries)
 	all := make([]*root, 0, len(s.state.roots))
 	for _, root := range s.state.roots {
 		all = append(all, root)
@@ -40,7 +42,7 @@ func (s *Server) listRoots(r *http.Request, _ wob.NodeID) (reply, error) {
 	slices.SortFunc(all, func(a, b *root) int { return cmp.Compare(a.Serial, b.Serial) })
 	out := api.Roots{WOBs: make([]api.Root, len(all))}
 	for i, root := range all {
-		out.WOBs[i] = s.describe(root)
+		out.WOBs[i] = s.describe(root, known)
 	}
 	f := s.state.last
 	s.mu.Unlock()
@@ -50,11 +52,15 @@ func (s *Server) listRoots(r *http.Request, _ wob.NodeID) (reply, error) {
 	return ok(out)
 }
 
-// describe tells what the gateway itself knows of a root; s.mu is held.
-func (s *Server) describe(r *root) api.Root {
+// describe tells what the gateway itself knows of a root, and how it stands according to
+// the overlay; s.mu is held.
+func (s *Server) describe(r *root, known *family) api.Root {
 	injected := r.Injected
-	out := api.Root{ID: r.ID, App: r.App, State: r.State, Injected: &injected, Seconds: r.seconds(s.cfg.Now()),
-		WOBs: r.stats.WOBs + 1, Effort: r.effort}
+	out := api.Root{ID: r.ID, App: r.App, State: r.State, Phase: known.phase(r), Injected: &injected,
+		Seconds: r.seconds(s.cfg.Now()), WOBs: r.Stats.WOBs + 1, Effort: r.effort}
+	if !r.State.Terminal() {
+		out.WOBs += known.below[r.ID]
+	}
 	if !r.Ended.IsZero() {
 		ended := r.Ended
 		out.Ended = &ended
@@ -73,17 +79,22 @@ func (s *Server) getWOB(r *http.Request, _ wob.NodeID) (reply, error) {
 		return reply{}, err
 	}
 	entry, answer := s.locate(r.Context(), id)
+	entries := s.entries()
 	s.mu.Lock()
 	root, k, f := s.state.roots[id], s.state.failsafe[id], s.state.last
 	out := api.Root{ID: id}
 	switch {
 	case root != nil:
-		out = s.describe(root)
+		if answer == protocols.Found {
+			entries = append(entries, entry) // it may be another cluster's
+		}
+		out = s.describe(root, s.lookUp(entries))
 	case answer == protocols.Found:
-		out.App, out.Parent, out.State, out.WOBs = entry.App, entry.Parent, ownerState(entry.State), 1
+		out.App, out.Parent, out.State, out.Phase, out.WOBs = entry.App, entry.Parent, ownerState(entry.State), entry.State, 1
 		out.Effort = &wob.Effort{Total: entry.Remaining, Remaining: entry.Remaining}
 	case k != nil:
-		out.App, out.Parent, out.State, out.WOBs, out.Effort = k.head.App, k.head.Parent, ownerState(k.head.State), k.head.Stats.WOBs+1, &k.head.Effort
+		out.App, out.Parent, out.State, out.Phase = k.head.App, k.head.Parent, ownerState(k.head.State), k.head.State
+		out.WOBs, out.Effort = k.head.Stats.WOBs+1, &k.head.Effort
 	}
 	known := root != nil || k != nil || answer == protocols.Found
 	if known {
@@ -99,12 +110,19 @@ func (s *Server) getWOB(r *http.Request, _ wob.NodeID) (reply, error) {
 	if err := f.wait(r.Context()); err != nil {
 		return reply{}, err
 	}
-	if root != nil {
-		w, err := s.body(r.Context(), wobKey+string(id))
-		if err != nil {
+	if root == nil {
+		return ok(out)
+	}
+	w, err := s.body(r.Context(), wobKey+string(id))
+	if err != nil {
+		return reply{}, err
+	}
+	out.Boundary = w.Boundary
+	if out.State == api.Failed {
+		if w, err = s.body(r.Context(), resultKey+string(id)); err != nil {
 			return reply{}, err
 		}
-		out.Boundary = w.Boundary
+		out.Failures = w.Failures
 	}
 	return ok(out)
 }
@@ -164,79 +182,4 @@ func ownerState(st wob.State) api.State {
 	default: // created, suspended, lost: to be taken by somebody
 		return api.Queued
 	}
-}
-
-// getTree is GET /wobs/{id}/tree: a WOB and what the overlay knows below it.
-func (s *Server) getTree(r *http.Request, _ wob.NodeID) (reply, error) {
-	id, err := pathID(r)
-	if err != nil {
-		return reply{}, err
-	}
-	s.mu.Lock()
-	o := s.overlay
-	s.mu.Unlock()
-	var entries []protocols.Entry
-	if o != nil {
-		entries = o.Entries()
-	}
-	nodes := map[wob.ID]api.Node{}
-	below := map[wob.ID][]wob.ID{}
-	add := func(n api.Node, parent wob.ID) {
-		if _, known := nodes[n.ID]; !known {
-			below[parent] = append(below[parent], n.ID)
-		}
-		nodes[n.ID] = n
-	}
-	s.mu.Lock()
-	for _, k := range s.state.failsafe {
-		h := k.head
-		add(api.Node{ID: h.ID, App: h.App, State: string(h.State), Holder: api.AtGateway, Remaining: h.Effort.Remaining,
-			Epoch: h.Epoch, Version: h.Version}, h.Parent)
-	}
-	for _, e := range entries {
-		if e.Gone {
-			continue
-		}
-		if n, known := nodes[e.ID]; known && e.Inc.Epoch < n.Epoch {
-			continue
-		}
-		add(api.Node{ID: e.ID, App: e.App, State: string(e.State), Holder: e.Inc.Holder, Remaining: e.Remaining, Speed: e.Speed,
-			Epoch: e.Inc.Epoch, Version: e.Version, Stale: e.Stale}, e.Parent)
-	}
-	if root := s.state.roots[id]; root != nil {
-		nodes[id] = rootNode(root, nodes[id])
-	}
-	s.mu.Unlock()
-	if _, known := nodes[id]; !known {
-		return reply{}, notFound("%s is known to nobody", id)
-	}
-	return ok(grow(id, nodes, below, map[wob.ID]bool{}, maxDepth))
-}
-
-// rootNode is the root in its tree: its state is the gateway's to say.
-func rootNode(r *root, n api.Node) api.Node {
-	n.ID, n.App, n.State = r.ID, r.App, string(r.State)
-	if r.Lent && n.Epoch <= r.Inc.Epoch && (n.Holder == "" || n.Holder == api.AtGateway) {
-		n.Holder, n.Epoch, n.Version = r.Inc.Holder, r.Inc.Epoch, r.version
-		if r.effort != nil {
-			n.Remaining = r.effort.Remaining
-		}
-	}
-	return n
-}
-
-// grow hangs the children below their parents. The entries come from many nodes and
-// may contradict each other: no WOB appears twice.
-func grow(id wob.ID, nodes map[wob.ID]api.Node, below map[wob.ID][]wob.ID, seen map[wob.ID]bool, depth int) api.Node {
-	seen[id] = true
-	n := nodes[id]
-	n.Children = []api.Node{}
-	children := below[id]
-	slices.Sort(children)
-	for _, c := range children {
-		if !seen[c] && depth > 0 {
-			n.Children = append(n.Children, grow(c, nodes, below, seen, depth-1))
-		}
-	}
-	return n
 }

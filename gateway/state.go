@@ -50,6 +50,7 @@ type root struct {
 	Ended    time.Time       `json:"ended,omitzero"`
 	Inc      wob.Incarnation `json:"inc"`  // the newest one lent, or heard of since
 	Lent     bool            `json:"lent"` // and not handed back
+	Stats    wob.Stats       `json:"stats,omitzero"`
 
 	// Not stored: after a restart every lease gets a full new term, so that the restart
 	// itself never takes a root from a living holder.
@@ -58,7 +59,6 @@ type root struct {
 	expired bool      // reported
 	version uint64
 	effort  *wob.Effort
-	stats   wob.Stats
 }
 
 // kept is what is remembered of a WOB in the failsafe store.
@@ -168,7 +168,7 @@ func (s *Server) load() error {
 		r.extend(now, s.cfg.Lease)
 		s.state.serial = max(s.state.serial, r.Serial)
 		if k := s.state.failsafe[id]; k != nil {
-			r.version, r.stats = k.head.Version, k.head.Stats
+			r.version, r.Stats = k.head.Version, k.head.Stats
 		}
 	}
 	s.state.workload++ // idle nodes ask again: what was lent may be free now

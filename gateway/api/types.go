@@ -54,14 +54,17 @@ type Root struct {
 	App      string      `json:"app,omitempty"`
 	Parent   wob.ID      `json:"parent,omitempty"` // empty for a root
 	State    State       `json:"state"`
+	Phase    wob.State   `json:"phase,omitempty"` // as its holder told the overlay, "suspended" for example
 	Boundary wob.Raw     `json:"boundary,omitempty"`
 	Injected *time.Time  `json:"injected,omitempty"`
 	Ended    *time.Time  `json:"ended,omitempty"`
 	Seconds  float64     `json:"seconds"` // from injection to the end, or to now
-	WOBs     uint64      `json:"wobs"`    // WOBs that made it up, itself included
+	WOBs     uint64      `json:"wobs"`    // WOBs that made it up, itself included; while it runs, those known of
 	Effort   *wob.Effort `json:"effort,omitempty"`
 	Lease    *LeaseInfo  `json:"lease,omitempty"`
 	Location *Location   `json:"location,omitempty"`
+	// Failures says why a root failed; GET /wobs leaves it out.
+	Failures []wob.Failure `json:"failures,omitempty"`
 }
 
 // LeaseInfo tells who holds a root and until when.
