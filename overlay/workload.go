@@ -113,6 +113,8 @@ func (m *Machine) pushNow() {
 	}
 	p := &m.sup.push
 	p.pushed, p.any = m.now, true
+	m.sup.publish.any = false // the index goes out first: it tells where the work is
+	m.flushIndex()
 	if p.raise && m.workload.Cluster < math.MaxUint64 {
 		p.raise = false
 		m.workload.Cluster++

@@ -150,6 +150,10 @@ func (m *Machine) nextPlace() {
 	m.nobody()
 }
 
+// eagerFor is the pause up to which an idle slot asks again though no work is known: the
+// news that there is some may overtake the index that tells where.
+const eagerFor = 800 * time.Millisecond
+
 // nobody ends a search without success: the next one comes after a pause.
 func (m *Machine) nobody() {
 	s := &m.search
@@ -160,7 +164,7 @@ func (m *Machine) nobody() {
 		m.timers.Set(timerAsk, m.in(m.jitter(m.cfg.AskMin)))
 		return
 	}
-	if !s.busy {
+	if !s.busy && s.pause >= eagerFor {
 		s.pause = m.cfg.AskMax
 	}
 	m.timers.Set(timerAsk, m.in(m.jitter(s.pause)))
