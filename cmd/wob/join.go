@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/wobcompute/wobcompute/node"
 	"github.com/wobcompute/wobcompute/node/admin"
+	"github.com/wobcompute/wobcompute/node/project"
 )
 
 const joinTimeout = time.Minute
@@ -53,7 +55,10 @@ func joinLink(text string) (gateway, pin string, err error) {
 	if err != nil {
 		return "", "", usage("%w", err)
 	}
-	pin, u.Fragment = u.Fragment, ""
+	pin, u.Fragment = strings.ToLower(u.Fragment), ""
+	if strings.Contains(text, "#") && !project.ValidID(pin) {
+		return "", "", usage("%q after # is not a project ID: 32 letters and digits such as mzxw6ytboi4dsmbqgezdgnbvgy3tqojq; leave out the # to pin nothing", pin)
+	}
 	return u.String(), pin, nil
 }
 

@@ -196,6 +196,7 @@ func TestGuard(t *testing.T) {
 		{"negative", "POST", "/api/v1/pause", `{"seconds":-1}`, nil, 422},
 		{"for ever and a day", "POST", "/api/v1/pause", `{"seconds":1e300}`, nil, 422},
 		{"no URL", "POST", "/api/v1/projects", `{"url":"x"}`, nil, 422},
+		{"no pin", "POST", "/api/v1/projects", `{"url":"http://127.0.0.1:1","pin":"xyz"}`, nil, 422},
 		{"gateway down", "POST", "/api/v1/projects", `{"url":"http://127.0.0.1:1"}`, nil, 502},
 		{"unknown project", "DELETE", "/api/v1/projects/nothing", "", nil, 404},
 		{"bad grace", "DELETE", "/api/v1/projects/nothing?grace=x", "", nil, 422},
@@ -278,6 +279,8 @@ func TestJoinEventsMetricsLeave(t *testing.T) {
 	s, err = r.client.Status(t.Context())
 	require.NoError(t, err)
 	require.Empty(t, s.Projects)
+	_, text := r.call(t, "GET", "/api/v1/status", "", nil)
+	require.Contains(t, text, `"addrs":[]`)
 	require.Equal(t, http.StatusNotFound, api.Status(r.client.Leave(t.Context(), "pi", time.Second)))
 
 	require.NoError(t, r.server.Close(), "an open stream does not hold the server")

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/wobcompute/wobcompute/gateway/api"
@@ -62,6 +63,9 @@ func (s *Server) status(w http.ResponseWriter, r *http.Request) {
 		refuse(w, err)
 		return
 	}
+	if status.Addrs == nil { // no project, no host
+		status.Addrs = []string{}
+	}
 	answer(w, http.StatusOK, status)
 }
 
@@ -94,6 +98,8 @@ func (s *Server) join(w http.ResponseWriter, r *http.Request) {
 	if err == nil {
 		if u, bad := url.Parse(j.URL); bad != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
 			err = api.NewProblem(http.StatusUnprocessableEntity, api.CodeInvalid, "url: not an http or https URL", "")
+		} else if j.Pin != "" && !project.ValidID(strings.ToLower(j.Pin)) {
+			err = api.NewProblem(http.StatusUnprocessableEntity, api.CodeInvalid, "pin: not a project ID", "")
 		}
 	}
 	if err != nil {

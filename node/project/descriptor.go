@@ -58,11 +58,19 @@ type App struct {
 	Boundary wob.Raw `json:"example,omitempty"` // a boundary to try it with
 }
 
+const idBytes = 20 // of a key's hash in an ID
+
 // ID derives a project's id from its key: 32 characters of lower-case base32, the first
 // 160 bits of the key's SHA-256. It is part of protocol IDs and topic names.
 func ID(key ed25519.PublicKey) string {
 	sum := sha256.Sum256(key)
-	return strings.ToLower(base32.StdEncoding.EncodeToString(sum[:20]))
+	return strings.ToLower(base32.StdEncoding.EncodeToString(sum[:idBytes]))
+}
+
+// ValidID reports whether a text has the form of a project's ID.
+func ValidID(id string) bool {
+	_, err := base32.StdEncoding.DecodeString(strings.ToUpper(id))
+	return err == nil && len(id) == base32.StdEncoding.EncodedLen(idBytes) && id == strings.ToLower(id) && !strings.ContainsAny(id, "\r\n=")
 }
 
 // App returns an application: the highest version for a bare name, that very version

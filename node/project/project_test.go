@@ -59,6 +59,14 @@ func TestNewProject(t *testing.T) {
 	require.ErrorContains(t, err, "wob project new")
 }
 
+func TestValidID(t *testing.T) {
+	_, d := made(t)
+	require.True(t, ValidID(d.ID))
+	for _, bad := range []string{"", "xyz", d.ID + "a", d.ID[1:], strings.ToUpper(d.ID), d.ID[:31] + "1", d.ID[:31] + "\n", d.ID[:31] + "="} {
+		require.False(t, ValidID(bad), "%q", bad)
+	}
+}
+
 func TestEveryByteOfADescriptorIsSigned(t *testing.T) {
 	dir, d := made(t)
 	_, err := AddApp(dir, application(t, spec100))
