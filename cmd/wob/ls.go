@@ -37,7 +37,7 @@ func (e *env) lsCmd() *cobra.Command {
 			t := tabwriter.NewWriter(e.out, 0, 0, 2, ' ', 0)
 			fmt.Fprintln(t, "ID\tAPP\tSTATE\tTIME\tWOBS\tHOLDER")
 			for _, r := range roots {
-				fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%d\t%s\n", r.ID, r.App, r.State, seconds(r.Seconds), r.WOBs, holder(r))
+				fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%d\t%s\n", r.ID, r.App, standing(r), seconds(r.Seconds), r.WOBs, holder(r))
 			}
 			return t.Flush()
 		},

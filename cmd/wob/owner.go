@@ -21,6 +21,7 @@ import (
 const (
 	defaultGateway = "http://127.0.0.1:8080"
 	gatewayFile    = "gateway.json" // in a project directory: where its gateway ran last
+	leastPrefix    = 4              // characters of an id that name a job
 )
 
 // gatewayInfo is the content of gatewayFile.
@@ -112,8 +113,11 @@ func (e *env) findWOB(c *api.Client, name string) (wob.ID, error) {
 	if wob.ID(name).Valid() {
 		return wob.ID(name), nil
 	}
-	if len(name) < 4 || strings.Trim(name, "0123456789abcdef-") != "" {
+	switch {
+	case name == "" || strings.Trim(name, "0123456789abcdef-") != "":
 		return "", usage("%q is not the id of a WOB; `wob ls` lists them", name)
+	case len(name) < leastPrefix:
+		return "", usage("%q is too short for the beginning of an id: at least %d characters are needed", name, leastPrefix)
 	}
 	roots, err := c.WOBs(e.ctx)
 	if err != nil {

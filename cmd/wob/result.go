@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -59,7 +62,9 @@ func (e *env) resultCmd() *cobra.Command {
 // awaitResult waits until a job is over and shows its result; that of a job which was just
 // submitted with progress meanwhile.
 func (e *env) awaitResult(client *api.Client, id wob.ID, timeout time.Duration, submitted bool) error {
-	ctx, cancel := e.ctx, context.CancelFunc(func() {})
+	stopped, end := signal.NotifyContext(e.ctx, os.Interrupt, syscall.SIGTERM)
+	defer end()
+	ctx, cancel := stopped, context.CancelFunc(func() {})
 	if timeout > 0 {
 		ctx, cancel = context.WithTimeout(ctx, timeout)
 	}
@@ -69,6 +74,9 @@ func (e *env) awaitResult(client *api.Client, id wob.ID, timeout time.Duration, 
 	for pause := lookMin; ; pause = min(2*pause, lookMax) {
 		r, err := client.Result(ctx, id)
 		switch {
+		case stopped.Err() != nil:
+			line.done()
+			return failed(exitFailed, "the job goes on; `wob result %s --wait` waits for it", id)
 		case ctx.Err() != nil:
 			line.done()
 			return failed(exitTimeout, "job %s is not over after %s; it goes on: `wob result %s --wait` waits again", id, timeout, id)
@@ -112,10 +120,10 @@ func (e *env) showResult(r api.Result) error {
 			f := r.Failures[n-1]
 			why = f.Error
 			if f.Log != "" {
-				why += "; its last lines: " + f.Log
+				why += "; its last lines:\n" + f.Log
 			}
 		}
-		return failed(exitFailed, "job %s failed: %s; `wob app check` finds out why", r.ID, why)
+		return failed(exitFailed, "job %s failed: %s\n`wob app check` finds out why", r.ID, why)
 	case api.Cancelled:
 		return failed(exitFailed, "job %s was cancelled; submit it again under another id", r.ID)
 	case api.Queued, api.Running, api.Waiting:

@@ -15,7 +15,8 @@ import (
 type env struct {
 	out, err io.Writer
 	ctx      context.Context
-	started  bool // the arguments were understood, a command runs
+	started  bool  // the arguments were understood, a command runs
+	wrong    error // help was asked for a command that is none
 
 	json    bool
 	data    string // --data
@@ -27,12 +28,19 @@ type env struct {
 
 // run executes a command line and returns the exit code.
 func run(args []string, out, errs io.Writer) int {
-	e := &env{out: out, err: errs, ctx: context.Background()}
+	to := &output{w: out}
+	e := &env{out: to, err: errs, ctx: context.Background()}
 	root := e.root()
 	root.SetArgs(args)
-	root.SetOut(out)
+	root.SetOut(to)
 	root.SetErr(errs)
 	err := root.Execute()
+	if err == nil {
+		err = e.wrong
+	}
+	if err == nil && to.failed != nil {
+		e.started, err = true, fmt.Errorf("the output was not written: %w", to.failed)
+	}
 	if err == nil {
 		return exitOK
 	}
@@ -46,8 +54,15 @@ func run(args []string, out, errs io.Writer) int {
 	return code
 }
 
+// oneLine joins lines with semicolons, those that have something to say.
 func oneLine(s string) string {
-	return strings.Join(strings.FieldsFunc(s, func(r rune) bool { return r == '\n' || r == '\r' }), "; ")
+	var lines []string
+	for line := range strings.FieldsFuncSeq(s, func(r rune) bool { return r == '\n' || r == '\r' }) {
+		if line = strings.Trim(line, " \t;"); line != "" {
+			lines = append(lines, line)
+		}
+	}
+	return strings.ReplaceAll(strings.Join(lines, "; "), ":; ", ": ")
 }
 
 func (e *env) root() *cobra.Command {
@@ -62,12 +77,20 @@ func (e *env) root() *cobra.Command {
 		Args:          cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
-				return usage("there is no command %q; `wob --help` lists them", args[0])
+				return noCommand(cmd, args[0])
 			}
 			return cmd.Help()
 		},
 		PersistentPreRun: func(*cobra.Command, []string) { e.started = true },
 	}
+	help := root.HelpFunc()
+	root.SetHelpFunc(func(cmd *cobra.Command, args []string) {
+		if rest := cmd.Flags().Args(); len(rest) > 0 && cmd.HasAvailableSubCommands() {
+			e.wrong = noCommand(cmd, rest[0])
+			return
+		}
+		help(cmd, args)
+	})
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.PersistentFlags().BoolVar(&e.json, "json", false, "print JSON: one document, or one object a line")
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
@@ -82,13 +105,17 @@ func (e *env) root() *cobra.Command {
 	return root
 }
 
+func noCommand(cmd *cobra.Command, name string) error {
+	return usage("there is no command `%s %s`; `%s --help` lists them", cmd.CommandPath(), name, cmd.CommandPath())
+}
+
 // group makes a command that only holds others.
 func group(use, short, example string, subs ...*cobra.Command) *cobra.Command {
 	c := &cobra.Command{
 		Use: use, Short: short, Example: example, Args: cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
-				return usage("there is no command `%s %s`; `%s --help` lists them", cmd.CommandPath(), args[0], cmd.CommandPath())
+				return noCommand(cmd, args[0])
 			}
 			return usage("`%s` needs a command; `%s --help` lists them", cmd.CommandPath(), cmd.CommandPath())
 		},

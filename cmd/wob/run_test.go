@@ -2,11 +2,16 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -14,6 +19,7 @@ import (
 
 	"github.com/wobcompute/wobcompute/gateway/api"
 	"github.com/wobcompute/wobcompute/node"
+	"github.com/wobcompute/wobcompute/wob"
 )
 
 const loopback = "/ip4/127.0.0.1/tcp/0"
@@ -116,10 +122,59 @@ func TestWaitAndCancel(t *testing.T) {
 	code, _, errs := command(t, "result", "--project", project, id, "--wait", "--timeout", "300ms")
 	require.Equal(t, exitTimeout, code, errs)
 	ok[any](t, "cancel", "--project", project, id)
+	code, _, errs = command(t, "where", "--project", project, id)
+	require.Equal(t, exitFailed, code)
+	require.Contains(t, errs, "is over (cancelled)")
 	code, out, errs := command(t, "result", "--project", project, id, "--wait", "--json")
 	require.Equal(t, exitFailed, code, errs)
 	require.NoError(t, json.Unmarshal([]byte(out), &r))
 	require.Equal(t, api.Cancelled, r.State)
+}
+
+// Who stops waiting is told that the job goes on, and how to wait again.
+func TestWaitInterrupted(t *testing.T) {
+	id := "0b6cdd3e-6c1c-4bd5-8b3b-2f4a5fdc0f0e"
+	asked := make(chan struct{}, 100)
+	gateway := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		if strings.HasSuffix(r.URL.Path, "/result") {
+			w.WriteHeader(http.StatusAccepted)
+			asked <- struct{}{}
+		}
+		fmt.Fprintf(w, `{"id":%q,"state":"running"}`, id)
+	}))
+	defer gateway.Close()
+	for _, args := range [][]string{{"result", id}, {"submit", "--id", id, "--app", "primes", "--boundary", "{}"}} {
+		for _, sig := range []os.Signal{os.Interrupt, syscall.SIGTERM} {
+			var errs bytes.Buffer
+			cmd := exec.Command(program, append(args, "--wait", "--gateway", gateway.URL)...)
+			cmd.Stderr = &errs
+			require.NoError(t, cmd.Start())
+			<-asked
+			<-asked // it looks again and again: it waits
+			require.NoError(t, cmd.Process.Signal(sig))
+			_ = cmd.Wait()
+			require.Equal(t, exitFailed, cmd.ProcessState.ExitCode(), "%v %v: %s", args, sig, &errs)
+			lines := strings.Split(strings.TrimSpace(errs.String()), "\n")
+			require.Equal(t, "wob: the job goes on; `wob result "+id+" --wait` waits for it", lines[len(lines)-1])
+		}
+	}
+}
+
+// What a job is and why it failed, for people.
+func TestShowForPeople(t *testing.T) {
+	show := func(r api.Root) string {
+		var out bytes.Buffer
+		require.NoError(t, (&env{out: &out}).showRoot(r))
+		return out.String()
+	}
+	failed := show(api.Root{ID: "x", State: api.Failed, Injected: new(time.Time), Failures: []wob.Failure{
+		{Node: "peer", Error: "exit status 3", Log: "starting\n\nboundary: no limit\n"}}})
+	require.Regexp(t, `(?m)^failure +on peer: exit status 3\n +\| starting\n +\| boundary: no limit\n$`, failed)
+	require.Contains(t, failed, "0.0s")
+	require.NotContains(t, show(api.Root{ID: "x", Parent: "y", State: api.Running}), "0.0s", "a part of a job has no time")
+	require.Regexp(t, "state +suspended", show(api.Root{ID: "x", State: api.Running, Phase: wob.Suspended}))
+	require.Regexp(t, "state +finished", show(api.Root{ID: "x", State: api.Finished, Phase: wob.Suspended}))
 }
 
 // The gateway comes back under the same address, and who waits for a result waits on.

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/wobcompute/wobcompute/gateway/api"
+	"github.com/wobcompute/wobcompute/wob"
 )
 
 func (e *env) showCmd() *cobra.Command {
@@ -50,12 +51,12 @@ func (e *env) showRoot(r api.Root) error {
 	row("id", string(r.ID))
 	row("application", r.App)
 	row("parent", string(r.Parent))
-	row("state", string(r.State))
+	row("state", standing(r))
 	row("boundary", cut(string(r.Boundary), 200))
 	if r.Injected != nil {
 		row("submitted", r.Injected.Local().Format(time.RFC3339))
+		row("time", seconds(r.Seconds)) // of a job; nobody measures that of a part of one
 	}
-	row("time", seconds(r.Seconds))
 	if r.WOBs > 0 {
 		row("WOBs", fmt.Sprint(r.WOBs))
 	}
@@ -69,7 +70,30 @@ func (e *env) showRoot(r api.Root) error {
 		row("location", fmt.Sprintf("%s%s, epoch %d, version %d", l.Peer, stale(!l.Fresh), l.Epoch, l.Version))
 		row("addresses", strings.Join(l.Addrs, " "))
 	}
+	for _, f := range r.Failures {
+		row("failure", fmt.Sprintf("on %s: %s", orNobody(f.Node), oneLine(f.Error)))
+		for line := range strings.Lines(f.Log) {
+			if line = strings.TrimSpace(line); line != "" {
+				fmt.Fprintf(t, "\t| %s\n", line)
+			}
+		}
+	}
 	return t.Flush()
+}
+
+func orNobody(id wob.NodeID) string {
+	if id == "" {
+		return "an unknown node"
+	}
+	return string(id)
+}
+
+// standing is a job's state for people: one that its holder suspended does not run.
+func standing(r api.Root) string {
+	if r.Phase == wob.Suspended && !r.State.Terminal() {
+		return string(r.Phase)
+	}
+	return string(r.State)
 }
 
 // stale marks what is known of a node that is missing.

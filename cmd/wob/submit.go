@@ -78,7 +78,9 @@ func readBoundary(text, file string) (wob.Raw, error) {
 	case file != "":
 		where = file
 		in := io.Reader(os.Stdin)
-		if file != "-" {
+		if file == "-" {
+			where = "standard input"
+		} else {
 			f, err := os.Open(file)
 			if err != nil {
 				return "", usage("cannot read the boundary: %w", err)
@@ -97,14 +99,18 @@ func readBoundary(text, file string) (wob.Raw, error) {
 	}
 	var any json.RawMessage
 	if err := json.Unmarshal([]byte(text), &any); err != nil {
-		return "", usage("%s is not JSON: %w; quote it for the shell, as in --boundary '{\"lo\":0,\"hi\":1000}'", where, err)
+		hint := ""
+		if file == "" {
+			hint = "; quote it for the shell, as in --boundary '{\"lo\":0,\"hi\":1000}'"
+		}
+		return "", usage("%s is not JSON: %w%s", where, err, hint)
 	}
 	return wob.Raw(any), nil
 }
 
 // progressLine tells people how a job stands.
 func progressLine(r api.Root) string {
-	s := fmt.Sprintf("%s  %s", r.State, seconds(r.Seconds))
+	s := fmt.Sprintf("%s  %s", standing(r), seconds(r.Seconds))
 	if r.WOBs > 0 {
 		s += fmt.Sprintf("  WOBs %d", r.WOBs)
 	}

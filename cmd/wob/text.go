@@ -1,9 +1,12 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
+	"sync"
+	"syscall"
 	"time"
 )
 
@@ -41,8 +44,32 @@ func cut(s string, n int) string {
 	return s[:n] + "…"
 }
 
+// output is standard output. It remembers what could not be written, so that a command
+// whose answer was lost does not end as if all were well.
+type output struct {
+	w      io.Writer
+	mu     sync.Mutex // guards failed
+	failed error
+}
+
+// Write passes b on. A reader that went away lost nothing it wanted.
+func (o *output) Write(b []byte) (int, error) {
+	n, err := o.w.Write(b)
+	if err != nil && !errors.Is(err, syscall.EPIPE) {
+		o.mu.Lock()
+		defer o.mu.Unlock()
+		if o.failed == nil {
+			o.failed = err
+		}
+	}
+	return n, err
+}
+
 // isTerminal reports whether w is a terminal, where lines may be rewritten.
 func isTerminal(w io.Writer) bool {
+	if o, ok := w.(*output); ok {
+		w = o.w
+	}
 	f, ok := w.(*os.File)
 	return ok && terminal(f)
 }

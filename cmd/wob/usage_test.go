@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -41,6 +42,8 @@ func TestBadInput(t *testing.T) {
 		says string
 	}{
 		{"nonsense", exitUsage, "wob --help"},
+		{"nonsense --help", exitUsage, "`wob nonsense`; `wob --help`"},
+		{"node nonsense --help", exitUsage, "`wob node nonsense`; `wob node --help`"},
 		{"node nonsense", exitUsage, "wob node --help"},
 		{"node", exitUsage, "wob node --help"},
 		{"ls --nonsense", exitUsage, "wob ls --help"},
@@ -49,6 +52,8 @@ func TestBadInput(t *testing.T) {
 		{"result --wait --timeout x " + id, exitUsage, "invalid argument"},
 		{"result --timeout 1s " + id, exitUsage, "--wait"},
 		{"show not-an-id --gateway " + down, exitUsage, "wob ls"},
+
+		{"show 0b6 --gateway " + down, exitUsage, "at least 4 characters"},
 
 		{"project new a/b --dir " + filepath.Join(dir, "x"), exitUsage, "letters"},
 		{"project new pi --dir " + project, exitFailed, "another directory"},
@@ -75,6 +80,9 @@ func TestBadInput(t *testing.T) {
 
 		{"join nonsense --data " + node, exitUsage, "http://127.0.0.1:8080"},
 		{"join " + down + " --data " + node, exitNotRunning, "wob gateway run"},
+		{"join " + down + "#xyz --data " + node, exitUsage, "such as mzxw6ytboi4dsmbqgezdgnbvgy3tqojq"},
+		{"join " + down + "# --data " + node, exitUsage, "leave out the #"},
+		{"join " + down + "#" + strings.Repeat("A", 32) + " --data " + node, exitNotRunning, "wob gateway run"},
 		{"leave x --data " + node, exitFailed, "wob status"},
 		{"leave x --grace -1s --data " + node, exitUsage, "negative"},
 		{"status --data " + node, exitNotRunning, "wob node run"},
@@ -121,6 +129,36 @@ func inProcess(args ...string) (code int, out, errs string) {
 	var o, e bytes.Buffer
 	code = run(args, &o, &e)
 	return code, o.String(), e.String()
+}
+
+func TestBoundaryOfStandardInput(t *testing.T) {
+	cmd := exec.Command(program, "submit", "--app", "x", "--file", "-")
+	cmd.Stdin = strings.NewReader("{")
+	out, _ := cmd.CombinedOutput()
+	require.Equal(t, exitUsage, cmd.ProcessState.ExitCode(), "%s", out)
+	require.Contains(t, string(out), "wob: standard input is not JSON")
+}
+
+func TestOutputThatIsLost(t *testing.T) {
+	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+	if err != nil {
+		t.Skip("no /dev/full here")
+	}
+	defer full.Close()
+	for _, args := range [][]string{{"demo", "--limit", "1000", "--nodes", "1"}, {"version"}, {"--help"}, {"version", "--json"}} {
+		var errs bytes.Buffer
+		cmd := exec.Command(program, args...)
+		cmd.Stdout, cmd.Stderr = full, &errs
+		_ = cmd.Run()
+		require.Equal(t, exitFailed, cmd.ProcessState.ExitCode(), "%v", args)
+		require.Contains(t, errs.String(), "no space left", "%v", args)
+		require.Equal(t, 1, strings.Count(errs.String(), "\n"), errs.String())
+	}
+}
+
+func TestOneLine(t *testing.T) {
+	require.Equal(t, "job failed: exit 1; its last lines: a; b; next", oneLine("job failed: exit 1; its last lines:\n a\n \n;b;\r\n\nnext\n"))
+	require.Empty(t, oneLine("\n;\n"))
 }
 
 func TestEveryCommandHasHelpWithAnExample(t *testing.T) {

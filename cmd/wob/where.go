@@ -34,6 +34,9 @@ func (e *env) whereCmd() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if r.Parent == "" && r.State.Terminal() {
+				return failed(exitFailed, "job %s is over (%s): nobody holds it any more; `wob result %s` tells how it ended", id, r.State, id)
+			}
 			l := r.Location
 			if l == nil {
 				return failed(exitFailed, "nobody knows where WOB %s is (state %s); while it runs, try again in a few seconds", id, r.State)
