@@ -2,8 +2,11 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"path/filepath"
+	"strconv"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -54,6 +57,15 @@ func (e *env) projectNewCmd() *cobra.Command {
 	return c
 }
 
+// quoted lists names that come from elsewhere.
+func quoted(names []string) string {
+	all := make([]string, len(names))
+	for i, n := range names {
+		all[i] = strconv.Quote(n)
+	}
+	return strings.Join(all, ", ")
+}
+
 func (e *env) projectAppAddCmd() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "add APPDIR",
@@ -76,6 +88,10 @@ func (e *env) projectAppAddCmd() *cobra.Command {
 				return usage("%w", err)
 			case err != nil:
 				return err
+			}
+			if unknown := project.UnknownFields(args[0]); len(unknown) > 0 {
+				fmt.Fprintf(e.err, "wob: warning: %s has fields that mean nothing here: %s\n",
+					filepath.Join(args[0], project.SpecFile), quoted(unknown))
 			}
 			return e.say(a, "Added %s %s, %s.", a.Name, a.Version, bytesText(a.Size))
 		},

@@ -102,7 +102,25 @@ func (e *env) root() *cobra.Command {
 		e.submitCmd(), e.resultCmd(), e.lsCmd(), e.showCmd(), e.whereCmd(), e.treeCmd(), e.cancelCmd(),
 		e.appCmd(), e.versionCmd(),
 	)
+	root.InitDefaultHelpCmd()
+	for _, c := range root.Commands() {
+		if c.Name() == "help" {
+			e.checkTopic(c)
+		}
+	}
 	return root
+}
+
+// checkTopic makes `wob help nonsense` wrong usage, as `wob nonsense --help` is.
+func (e *env) checkTopic(help *cobra.Command) {
+	show := help.Run
+	help.Run, help.RunE = nil, func(cmd *cobra.Command, args []string) error {
+		if of, rest, err := cmd.Root().Find(args); err == nil && len(rest) > 0 && of.HasAvailableSubCommands() {
+			return noCommand(of, rest[0])
+		}
+		show(cmd, args)
+		return nil
+	}
 }
 
 func noCommand(cmd *cobra.Command, name string) error {

@@ -43,6 +43,8 @@ func TestBadInput(t *testing.T) {
 	}{
 		{"nonsense", exitUsage, "wob --help"},
 		{"nonsense --help", exitUsage, "`wob nonsense`; `wob --help`"},
+		{"help nonsense", exitUsage, "`wob nonsense`; `wob --help`"},
+		{"help node nonsense", exitUsage, "`wob node nonsense`; `wob node --help`"},
 		{"node nonsense --help", exitUsage, "`wob node nonsense`; `wob node --help`"},
 		{"node nonsense", exitUsage, "wob node --help"},
 		{"node", exitUsage, "wob node --help"},
@@ -154,6 +156,23 @@ func TestOutputThatIsLost(t *testing.T) {
 		require.Contains(t, errs.String(), "no space left", "%v", args)
 		require.Equal(t, 1, strings.Count(errs.String(), "\n"), errs.String())
 	}
+}
+
+func TestAppAddWarnsOfUnknownFields(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "pi")
+	code, _, errs := inProcess("project", "new", "pi", "--dir", dir)
+	require.Zero(t, code, errs)
+	app := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(app, "app.json"),
+		[]byte(`{"name":"x","version":"1.0.0","run":["sh"],"checkpiont":"5s"}`), 0o600))
+	code, out, errs := inProcess("project", "app", "add", "--project", dir, app, "--json")
+	require.Zero(t, code, errs)
+	require.Contains(t, errs, `"checkpiont"`)
+	require.Equal(t, 1, strings.Count(errs, "\n"))
+	require.Contains(t, out, `"name":"x"`)
+	code, out, errs = inProcess("help", "node", "run")
+	require.Zero(t, code, errs)
+	require.Contains(t, out, "--slots")
 }
 
 func TestOneLine(t *testing.T) {

@@ -13,6 +13,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/google/renameio/v2"
 )
@@ -144,6 +146,9 @@ func Pack(w io.Writer, dir string) error {
 		}
 		if len(name) > maxPath {
 			return fmt.Errorf("%w: the name %.64q… is too long", ErrPackage, name)
+		}
+		if !utf8.ValidString(name) || strings.ContainsFunc(name, unicode.IsControl) {
+			return fmt.Errorf("%w: the name %.256q is not text that every system can show; rename the file", ErrPackage, name)
 		}
 		return packEntry(tw, root, name)
 	})

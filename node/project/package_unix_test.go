@@ -87,12 +87,31 @@ func TestPackIsDeterministic(t *testing.T) {
 	require.NotEqual(t, first, packed(t, src), "but the executable bit")
 }
 
+func TestSetuidIsDropped(t *testing.T) {
+	src := application(t, spec100)
+	plain := packed(t, src)
+	require.NoError(t, os.Chmod(filepath.Join(src, "run.sh"), 0o755|os.ModeSetuid|os.ModeSetgid|os.ModeSticky))
+	require.Equal(t, plain, packed(t, src))
+
+	b, a := tarball(t, tar.Header{Typeflag: tar.TypeReg, Name: "x", Mode: 0o7777})
+	dest := filepath.Join(t.TempDir(), "app")
+	require.NoError(t, Extract(bytes.NewReader(b), a, dest))
+	info, err := os.Stat(filepath.Join(dest, "x"))
+	require.NoError(t, err)
+	require.Equal(t, fs.FileMode(0o555), info.Mode())
+}
+
 func TestPackRefuses(t *testing.T) {
 	for name, spoil := range map[string]func(dir string) error{
 		"link out":          func(dir string) error { return os.Symlink("/etc/passwd", filepath.Join(dir, "x")) },
 		"relative link out": func(dir string) error { return os.Symlink("../../x", filepath.Join(dir, "x")) },
 		"dangling link":     func(dir string) error { return os.Symlink("nothing", filepath.Join(dir, "x")) },
 		"link to directory": func(dir string) error { return os.Symlink("data", filepath.Join(dir, "x")) },
+		"name not UTF-8":    func(dir string) error { return os.WriteFile(filepath.Join(dir, "a\xff"), nil, 0o600) },
+		"newline in a name": func(dir string) error { return os.WriteFile(filepath.Join(dir, "a\nb"), nil, 0o600) },
+		"escape in a name":  func(dir string) error { return os.WriteFile(filepath.Join(dir, "a\x1b[2J"), nil, 0o600) },
+		"del in a name":     func(dir string) error { return os.WriteFile(filepath.Join(dir, "a\x7f"), nil, 0o600) },
+		"C1 in a name":      func(dir string) error { return os.Mkdir(filepath.Join(dir, "a\u009b"), 0o700) },
 		"fifo":              func(dir string) error { return syscall.Mkfifo(filepath.Join(dir, "x"), 0o600) },
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -179,6 +179,37 @@ func TestBadApplications(t *testing.T) {
 	require.ErrorContains(t, err, SpecFile)
 }
 
+// Who writes an app.json need not know Go.
+func TestSpecErrorsSpeakJSON(t *testing.T) {
+	for spec, says := range map[string]string{
+		`{"name":5}`: `"name" is a number where a string is expected`,
+		`[1]`:        `it is an array where an object is expected`,
+		`{"name":"a","version":"1.0.0","run":"x"}`:              `"run" is a string where an array of strings`,
+		`{"name":"a","version":"1.0.0","run":[1]}`:              `"run" is a number where a string is expected`,
+		`{"threads":1.5}`:                                       `"threads" is a number where a whole number is expected`,
+		`{"platforms":[]}`:                                      `"platforms" is an array where an object is expected`,
+		`{"platforms":{"linux/arm64":{"run":{"program":"x"}}}}`: `is an object where an array of strings`,
+	} {
+		_, err := ParseSpec([]byte(spec), "linux", "amd64")
+		require.ErrorIs(t, err, ErrSpec)
+		require.ErrorContains(t, err, says, spec)
+		require.NotRegexp(t, `Go | json:|specFile|\[\]`, err.Error())
+	}
+}
+
+func TestUnknownFields(t *testing.T) {
+	fields := func(spec string) []string { return UnknownFields(application(t, spec)) }
+	require.Equal(t, []string{"later"}, fields(spec100))
+	require.Equal(t, []string{"checkpiont", "platforms.linux/arm64.threads"},
+		fields(`{"Name":"a","checkpiont":"5s","platforms":{"linux/arm64":{"run":["x"],"threads":2},"linux/amd64":5},"params":{"any":1},"example":{}}`)[:2])
+	require.Empty(t, fields(`{"name":"a","version":"1.0.0","threads":1,"checkpoint":"1s","timeout":"1s","run":[],"install":[],"uninstall":[],
+		"platforms":{"a/b":{"run":[],"install":[],"uninstall":[]}},"params":{"x":1},"example":{"y":2}}`))
+	for _, bad := range []string{"", "[]", "null", "{", "5"} {
+		require.Empty(t, fields(bad))
+	}
+	require.Empty(t, UnknownFields(t.TempDir()))
+}
+
 func TestSpecForAPlatform(t *testing.T) {
 	text := []byte(`{"name":"a","version":"1.0.0","threads":3,"checkpoint":"90s","timeout":"45s","run":["./a","-x"],"install":["sh","i.sh"],
 		"platforms":{"linux/arm64":{"run":["./arm"]},"windows/amd64":{"run":["a.exe"],"install":[]}},"params":{"n": 1},"new":{}}`)

@@ -126,7 +126,7 @@ func override(general, special []string) []string {
 func parseSpec(b []byte) (*specFile, error) {
 	f := new(specFile)
 	if err := json.Unmarshal(b, f); err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrSpec, err)
+		return nil, fmt.Errorf("%w: %w", ErrSpec, specError(err))
 	}
 	if err := f.validate(); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrSpec, err)
