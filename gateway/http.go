@@ -113,10 +113,13 @@ func badJSON(err error) error {
 	if err == nil {
 		return nil
 	}
-	p := problem(http.StatusBadRequest, api.CodeBadRequest, "", "the body is not the JSON expected here: %v", err)
 	var kind *json.UnmarshalTypeError
+	if errors.As(err, &kind) { // its text is for who reads the gateway's source
+		err = fmt.Errorf("a %s cannot stand at %q", kind.Value, kind.Field)
+	}
+	p := problem(http.StatusBadRequest, api.CodeBadRequest, "", "the body is not the JSON expected here: %v", err)
 	var field *wob.FieldError
-	if errors.As(err, &kind) {
+	if kind != nil {
 		p.Field = kind.Field
 	} else if errors.As(err, &field) {
 		p.Field = field.Field

@@ -65,7 +65,7 @@ func TestBadInjections(t *testing.T) {
 		"misspelt":         {id: good, body: `{"app":"primes","boundry":1}`, status: 400, code: api.CodeBadRequest, says: "boundry"},
 		"given twice":      {id: good, body: `{"app":"primes","boundary":1,"boundary":2}`, status: 400, code: api.CodeBadRequest, says: "boundary"},
 		"wrong case":       {id: good, body: `{"App":"primes","boundary":1}`, status: 400, code: api.CodeBadRequest},
-		"wrong type":       {id: good, body: `{"app":5,"boundary":1}`, status: 400, code: api.CodeBadRequest, namesField: "app"},
+		"wrong type":       {id: good, body: `{"app":5,"boundary":1}`, status: 400, code: api.CodeBadRequest, says: `a number cannot stand at "app"`, namesField: "app"},
 		"no boundary":      {id: good, body: `{"app":"primes"}`, status: 422, code: api.CodeInvalid, namesField: "boundary"},
 		"no app":           {id: good, body: `{"boundary":1}`, status: 422, code: api.CodeInvalid, namesField: "app"},
 		"unknown app":      {id: good, body: `{"app":"prime","boundary":1}`, status: 422, code: api.CodeUnknownApp, says: "primes@1.0.0", namesField: "app"},
