@@ -64,7 +64,8 @@ var recDue = [recTimers]func(*Machine, *rec){
 		m.releaseOffer(r, "busy")
 		m.pump(r)
 	},
-	recCheck: (*Machine).check,
+	recCheck:    (*Machine).check,
+	recFailsafe: (*Machine).putFailsafe,
 }
 
 // due does whatever the time has come for.

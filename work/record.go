@@ -80,13 +80,14 @@ type rec struct {
 	failures int
 	barred   core.Time // this node failed it: not resumed here before
 
-	owed      []wob.NodeID // who waits for a transfer's acknowledgement until it is stored
-	tried     []wob.NodeID // supervisors that did not take it when this node left
-	lease     bool         // a renewal is under way
-	failsafe  bool         // PutFailsafe is under way
-	unsaved   bool         // a newer snapshot than the one under way waits for PutFailsafe
-	confirmed bool         // the lease was confirmed after a restart
-	waited    core.Time    // when the request for it was sent; Never if it was not asked for
+	owed       []wob.NodeID // who waits for a transfer's acknowledgement until it is stored
+	tried      []wob.NodeID // supervisors that did not take it when this node left
+	lease      bool         // a renewal is under way
+	failsafe   bool         // PutFailsafe is under way
+	failsafeAt core.Time    // not before
+	unsaved    bool         // a newer snapshot than the one under way waits for PutFailsafe
+	confirmed  bool         // the lease was confirmed after a restart
+	waited     core.Time    // when the request for it was sent; Never if it was not asked for
 }
 
 // quit is how a record is to leave its process, if that must wait for an answer.
@@ -108,6 +109,7 @@ const (
 	recQueue // requests waiting behind an open offer
 	recOffer // the open offer's lease is over
 	recCheck // confirm after a restart
+	recFailsafe
 	recTimers
 )
 

@@ -1,6 +1,8 @@
 package work
 
 import (
+	"time"
+
 	"github.com/wobcompute/wobcompute/protocols"
 	"github.com/wobcompute/wobcompute/wob"
 )
@@ -81,6 +83,10 @@ func (m *Machine) putResult(r *rec) {
 	m.emit(PutResult{Token: token, WOB: r.newest})
 }
 
+// failsafeEvery is the least time between two snapshots of one root at the gateway: a root
+// that splits all the time has a new one every few milliseconds.
+const failsafeEvery = 250 * time.Millisecond
+
 // putFailsafe gives the gateway the newest snapshot of a root: best effort, one at a time.
 func (m *Machine) putFailsafe(r *rec) {
 	if !r.root() || r.phase == finished || r.stored.Version == 0 && len(r.stored.Children) == 0 {
@@ -90,7 +96,11 @@ func (m *Machine) putFailsafe(r *rec) {
 		r.unsaved = true
 		return
 	}
-	r.failsafe, r.unsaved = true, false
+	if r.failsafeAt > m.now {
+		r.timers.Set(recFailsafe, r.failsafeAt)
+		return
+	}
+	r.failsafe, r.unsaved, r.failsafeAt = true, false, m.in(failsafeEvery)
 	token := m.gateway(r, func(in GatewayAnswer) {
 		r.failsafe = false
 		if in.Err == "" && !ok(in.Status) {
