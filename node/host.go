@@ -23,6 +23,7 @@ import (
 	"github.com/libp2p/go-libp2p/p2p/transport/tcp"
 	"github.com/libp2p/go-libp2p/x/rate"
 	ma "github.com/multiformats/go-multiaddr"
+	manet "github.com/multiformats/go-multiaddr/net"
 )
 
 // DefaultListen are the addresses a node listens on without a setting: any port, TCP
@@ -77,6 +78,9 @@ func listenOn(h host.Host, listen []string) error {
 	for _, a := range listen {
 		addr, err := ma.NewMultiaddr(a)
 		if err == nil {
+			err = unshared(addr)
+		}
+		if err == nil {
 			err = h.Network().Listen(addr)
 		}
 		if err != nil {
@@ -88,6 +92,20 @@ func listenOn(h host.Host, listen []string) error {
 		return fmt.Errorf("%w on %s; choose another address with --listen (--p2p for a gateway)", ErrListen, strings.Join(failed, "; "))
 	}
 	return nil
+}
+
+// unshared refuses a TCP port on which another process listens. libp2p shares its ports,
+// so that dials leave from them, and would share this one with a second node: each of the
+// two would then be dialled under the other's name.
+func unshared(addr ma.Multiaddr) error {
+	if p := addr.Protocols(); len(p) != 2 || p[1].Code != ma.P_TCP {
+		return nil
+	}
+	l, err := manet.Listen(addr)
+	if err != nil {
+		return err
+	}
+	return l.Close()
 }
 
 // patientYamux notices a silent peer within 25 s instead of 40 s; smaller values cut off

@@ -42,6 +42,19 @@ func TestPortInUse(t *testing.T) {
 	}
 }
 
+// libp2p shares its ports with whoever asks for the same; two nodes must not.
+func TestTwoHostsShareNoPort(t *testing.T) {
+	one, err := newHost(testKey(t), []string{"/ip4/127.0.0.1/tcp/0"}, 100, "test")
+	require.NoError(t, err)
+	busy := one.Addrs()[0].String()
+	_, err = newHost(testKey(t), []string{busy}, 100, "test")
+	require.ErrorIs(t, err, ErrListen)
+	require.NoError(t, one.Close())
+	again, err := newHost(testKey(t), []string{busy}, 100, "test")
+	require.NoError(t, err)
+	require.NoError(t, again.Close())
+}
+
 func TestHostListensEverywhere(t *testing.T) {
 	h, err := newHost(testKey(t), []string{"/ip4/127.0.0.1/tcp/0", "/ip4/127.0.0.1/udp/0/quic-v1"}, 100, "test")
 	require.NoError(t, err)
