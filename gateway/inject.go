@@ -56,8 +56,15 @@ func (s *Server) addRoot(w *wob.WOB, hash string) (f *flush, created bool, err e
 	if s.state.failsafe[w.ID] != nil {
 		return nil, false, problem(http.StatusConflict, api.CodeConflict, "choose another id", "%s is the id of another WOB", w.ID)
 	}
-	if _, err := s.project.App(w.App); err != nil {
+	wanted, err := s.project.App(w.App)
+	if err != nil {
 		return nil, false, unknownApp(err)
+	}
+	if newest, err := s.project.App(wanted.Name); err == nil && newest.Version != wanted.Version {
+		p := problem(http.StatusUnprocessableEntity, api.CodeUnknownApp, "submit it for "+wanted.Name+", without a version",
+			"nodes run the newest version of an application: %s %s, not %s", newest.Name, newest.Version, wanted.Version)
+		p.Field = "app"
+		return nil, false, p
 	}
 	if err := s.room(); err != nil {
 		return nil, false, err

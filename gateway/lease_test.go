@@ -42,6 +42,8 @@ func TestOnlyRunnableWorkIsLent(t *testing.T) {
 	node, _ := st.member()
 	_, err := st.owner.Inject(ctx, id(1), api.Injection{App: "queens@1.1.0", Boundary: "1"})
 	require.NoError(t, err)
+	_, err = st.owner.Inject(ctx, id(3), api.Injection{App: "queens@1.0.0", Boundary: "1"})
+	refused(t, err, 422, api.CodeUnknownApp) // no node would ever take it
 	for _, apps := range [][]string{{}, {"primes"}, {"primes@1.0.0"}, {"queens@1.0.0"}} {
 		w, err := node.TakeWork(ctx, apps)
 		require.NoError(t, err)
