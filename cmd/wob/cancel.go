@@ -14,11 +14,7 @@ func (e *env) cancelCmd() *cobra.Command {
 		Example: "  wob cancel --project pi 0b6cdd3e",
 		Args:    want("ID"),
 		RunE: func(_ *cobra.Command, args []string) error {
-			client, err := e.owner()
-			if err != nil {
-				return err
-			}
-			id, err := e.findWOB(client, args[0])
+			client, id, err := e.ownersWOB(args[0])
 			if err != nil {
 				return err
 			}

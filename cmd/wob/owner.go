@@ -106,6 +106,17 @@ func checkURL(text string) error {
 	return nil
 }
 
+// ownersWOB returns a client for the owner's calls and the WOB that a prefix of its id
+// stands for.
+func (e *env) ownersWOB(name string) (*api.Client, wob.ID, error) {
+	client, err := e.owner()
+	if err != nil {
+		return nil, "", err
+	}
+	id, err := e.findWOB(client, name)
+	return client, id, err
+}
+
 // findWOB returns the whole id of a WOB: roots may be named by the first characters of
 // their id.
 func (e *env) findWOB(c *api.Client, name string) (wob.ID, error) {

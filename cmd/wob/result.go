@@ -35,11 +35,7 @@ func (e *env) resultCmd() *cobra.Command {
 			if timeout != 0 && !wait {
 				return usage("--timeout is for --wait")
 			}
-			client, err := e.owner()
-			if err != nil {
-				return err
-			}
-			id, err := e.findWOB(client, args[0])
+			client, id, err := e.ownersWOB(args[0])
 			if err != nil {
 				return err
 			}

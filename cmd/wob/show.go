@@ -19,11 +19,7 @@ func (e *env) showCmd() *cobra.Command {
 		Example: "  wob show --project pi 0b6cdd3e",
 		Args:    want("ID"),
 		RunE: func(_ *cobra.Command, args []string) error {
-			client, err := e.owner()
-			if err != nil {
-				return err
-			}
-			id, err := e.findWOB(client, args[0])
+			client, id, err := e.ownersWOB(args[0])
 			if err != nil {
 				return err
 			}

@@ -15,11 +15,7 @@ func (e *env) treeCmd() *cobra.Command {
 		Example: "  wob tree --project pi 0b6cdd3e",
 		Args:    want("ID"),
 		RunE: func(_ *cobra.Command, args []string) error {
-			client, err := e.owner()
-			if err != nil {
-				return err
-			}
-			id, err := e.findWOB(client, args[0])
+			client, id, err := e.ownersWOB(args[0])
 			if err != nil {
 				return err
 			}

@@ -22,11 +22,7 @@ func (e *env) whereCmd() *cobra.Command {
 		Example: "  wob where --project pi 0b6cdd3e",
 		Args:    want("ID"),
 		RunE: func(_ *cobra.Command, args []string) error {
-			client, err := e.owner()
-			if err != nil {
-				return err
-			}
-			id, err := e.findWOB(client, args[0])
+			client, id, err := e.ownersWOB(args[0])
 			if err != nil {
 				return err
 			}
