@@ -144,7 +144,7 @@ func TestBoundaryOfStandardInput(t *testing.T) {
 func TestOutputThatIsLost(t *testing.T) {
 	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
 	if err != nil {
-		t.Skip("no /dev/full here")
+		missing(t, "no /dev/full here")
 	}
 	defer full.Close()
 	for _, args := range [][]string{{"demo", "--limit", "1000", "--nodes", "1"}, {"version"}, {"--help"}, {"version", "--json"}} {
